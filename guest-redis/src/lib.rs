@@ -1,0 +1,55 @@
+//! The Redis operlet: it turns a `Redis` into a primary with replicas.
+//!
+//! Built for wasm it is a component for the Operlet host; on any other target the
+//! same logic is a library, [`reconcile`](operlet_sdk::Operator::reconcile) an
+//! ordinary function.
+
+mod build;
+#[cfg(feature = "crd")]
+pub mod crd;
+mod images;
+mod kubernetes;
+mod names;
+mod observed;
+mod quantity;
+mod reconcile;
+mod report;
+mod reserved;
+pub mod spec;
+pub mod status;
+mod validate;
+
+use operlet_sdk::{Decision, Failure, Kind, Manifest, Observation, Operator, kinds};
+
+/// The kind `Redis`.
+pub const REDIS: Kind = Kind::new("redis.operlet.dev", "v1", "Redis", "redises", true);
+
+/// The version of this component: of the package, unless the build gives another.
+pub const VERSION: &str = match option_env!("OPERLET_COMPONENT_VERSION") {
+    Some(version) => version,
+    None => env!("CARGO_PKG_VERSION"),
+};
+
+/// The operator of the kind `Redis`.
+#[derive(Debug)]
+pub struct RedisOperlet;
+
+impl Operator for RedisOperlet {
+    fn describe() -> Manifest {
+        Manifest::new("redis", VERSION, &REDIS)
+            .child(&kinds::STATEFUL_SET)
+            .child(&kinds::SERVICE)
+            .child(&kinds::CONFIG_MAP)
+            .child(&kinds::POD_DISRUPTION_BUDGET)
+            .child_kept(&kinds::SECRET)
+            .child_kept(&kinds::PERSISTENT_VOLUME_CLAIM)
+            .child_kept(&kinds::POD)
+            .port(names::PORT)
+    }
+
+    fn reconcile(observation: &Observation) -> Result<Decision, Failure> {
+        reconcile::reconcile(observation)
+    }
+}
+
+operlet_sdk::export!(RedisOperlet);

@@ -1,0 +1,47 @@
+//! The settings of the server that `spec.config` may not hold, for the schema's rule
+//! and for the same check in the component.
+
+/// Settings that a field of the spec stands for: the field, then the settings.
+pub(crate) const BY_FIELD: [(&str, &[&str]); 4] = [
+    ("spec.auth", &["requirepass", "masterauth", "masteruser", "user", "aclfile"]),
+    ("spec.memory", &["maxmemory", "maxmemory-policy"]),
+    ("spec.persistence", &["appendonly", "appendfsync", "save"]),
+    ("spec.replicas", &["replicaof", "slaveof"]),
+];
+
+/// Settings that the operator needs as it sets them.
+pub(crate) const OWNED: [&str; 18] = [
+    "appenddirname",
+    "appendfilename",
+    "bind",
+    "daemonize",
+    "dbfilename",
+    "dir",
+    "include",
+    "loadmodule",
+    "logfile",
+    "pidfile",
+    "port",
+    "protected-mode",
+    "rename-command",
+    "repl-ping-replica-period",
+    "repl-ping-slave-period",
+    "supervised",
+    "unixsocket",
+    "unixsocketperm",
+];
+
+/// Families of settings that the operator needs as it sets them.
+pub(crate) const PREFIXES: [&str; 6] =
+    ["cluster-", "min-replicas-", "min-slaves-", "replica-announce-", "slave-announce-", "tls-"];
+
+/// Why `config` may not set this, none if it may.
+pub(crate) fn refusal(setting: &str) -> Option<String> {
+    for (field, settings) in BY_FIELD {
+        if settings.contains(&setting) {
+            return Some(format!("{setting} is not set here: use {field}"));
+        }
+    }
+    let owned = OWNED.contains(&setting) || PREFIXES.iter().any(|prefix| setting.starts_with(prefix));
+    owned.then(|| format!("{setting} is set by the operator and cannot be changed: remove it"))
+}

@@ -1,0 +1,204 @@
+//! Makes the writes of a plan. It decides nothing: it says what came of each.
+
+use kube::{
+    Api, ResourceExt as _,
+    api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions, PropagationPolicy},
+    core::{DynamicObject, Status},
+};
+use serde_json::Value;
+
+use super::{
+    informer::api_for,
+    runtime::{Live, Memory, Runtime},
+    store::Stored,
+};
+use crate::{
+    model::{OWNER_LABEL, ObjectKey, Owner},
+    plan::{Applied, Blocked, Fingerprint, Plan, Precondition, Write},
+};
+
+/// No object was ever written at this version, so an apply that names it makes
+/// a new object and meets a conflict where there is one already. (Server-side
+/// apply has no other way to say "only if absent".)
+const VERSION_OF_NOTHING: &str = "1";
+
+/// A write that the API server refused.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {verb} {key}: {message}")]
+pub(super) struct WriteError {
+    verb: &'static str,
+    key: ObjectKey,
+    message: String,
+    /// Whether it is for want of a right.
+    pub(super) forbidden: bool,
+}
+
+/// What came of a plan.
+#[derive(Debug, Default)]
+pub(super) struct Report {
+    /// Something was not as it was observed: observe again.
+    pub(super) stale: bool,
+    /// The namespace is on its way out: there is nothing more to do.
+    pub(super) terminating: bool,
+    /// Objects that were left as they are.
+    pub(super) blocked: Vec<Blocked>,
+    /// Writes that were refused.
+    pub(super) errors: Vec<WriteError>,
+}
+
+/// Executes a plan, write by write. One that fails does not keep others from
+/// being made, but nothing is deleted after a failure.
+pub(super) async fn apply(
+    runtime: &Runtime,
+    live: &Live,
+    owner: &Owner,
+    plan: Plan,
+    memory: &mut Memory,
+) -> Report {
+    let mut report = Report { blocked: plan.blocked, ..Report::default() };
+    for write in plan.writes {
+        let failed = report.stale || !report.errors.is_empty();
+        if report.terminating || failed && matches!(write, Write::Delete { .. }) {
+            continue;
+        }
+        let Some(kind) = live.resource_kind(&write.key().kind) else { continue };
+        let api = api_for(&runtime.client, kind, write.key().namespace.as_deref());
+        match write {
+            Write::Apply { key, body, intent, precondition } => {
+                let absent = precondition == Precondition::Absent;
+                match patch(&api, &runtime.field_manager(), &key, body, precondition).await {
+                    Ok(object) => written(runtime, &key, object, Some(intent), memory),
+                    Err(kube::Error::Api(status)) if absent && status.is_conflict() => {
+                        occupied(&api, key, owner, &mut report).await;
+                    }
+                    Err(error) => failure("apply", key, error, &mut report),
+                }
+            }
+            Write::Create { key, body } => match create(&api, &runtime.field_manager(), body).await {
+                Ok(object) => written(runtime, &key, object, None, memory),
+                Err(kube::Error::Api(status)) if status.is_already_exists() => {
+                    occupied(&api, key, owner, &mut report).await;
+                }
+                Err(error) => failure("create", key, error, &mut report),
+            },
+            Write::Delete { key, uid } => {
+                memory.applied.remove(&key);
+                match delete(&api, &key, uid).await {
+                    Ok(()) => tracing::info!(object = %key, "deleted"),
+                    Err(error) => failure("delete", key, error, &mut report),
+                }
+            }
+        }
+    }
+    report
+}
+
+async fn patch(
+    api: &Api<DynamicObject>,
+    manager: &str,
+    key: &ObjectKey,
+    mut body: Value,
+    precondition: Precondition,
+) -> Result<DynamicObject, kube::Error> {
+    if let Some(metadata) = body.get_mut("metadata").and_then(Value::as_object_mut) {
+        let mut set = |name: &str, value: &str| metadata.insert(name.to_owned(), Value::from(value));
+        match &precondition {
+            Precondition::Absent => {
+                set("resourceVersion", VERSION_OF_NOTHING);
+            }
+            Precondition::Same { uid } => {
+                set("uid", uid);
+            }
+            Precondition::Unchanged { uid, resource_version } => {
+                set("uid", uid);
+                set("resourceVersion", resource_version);
+            }
+        }
+    }
+    api.patch(&key.name, &PatchParams::apply(manager).force(), &Patch::Apply(&body)).await
+}
+
+async fn create(api: &Api<DynamicObject>, manager: &str, body: Value) -> Result<DynamicObject, kube::Error> {
+    let object = serde_json::from_value(body).map_err(kube::Error::SerdeError)?;
+    let params = PostParams { field_manager: Some(manager.to_owned()), ..PostParams::default() };
+    api.create(&params, &object).await
+}
+
+async fn delete(api: &Api<DynamicObject>, key: &ObjectKey, uid: String) -> Result<(), kube::Error> {
+    let params = DeleteParams {
+        preconditions: Some(Preconditions { uid: Some(uid), resource_version: None }),
+        propagation_policy: Some(PropagationPolicy::Background),
+        ..DeleteParams::default()
+    };
+    match api.delete(&key.name, &params).await {
+        Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
+        other => other.map(drop),
+    }
+}
+
+/// Takes the answer to a write in, so that the next observation shows it.
+fn written(
+    runtime: &Runtime,
+    key: &ObjectKey,
+    object: DynamicObject,
+    intent: Option<Fingerprint>,
+    memory: &mut Memory,
+) {
+    let stored = Stored::new(&key.kind, object);
+    if let Some(intent) = intent {
+        memory.applied.insert(key.clone(), Applied { intent, result: stored.existing.fingerprint });
+    }
+    tracing::debug!(object = %key, "written");
+    runtime.store.put(stored);
+}
+
+/// There is an object where none was expected: either the view was stale, or it
+/// is somebody else's.
+async fn occupied(api: &Api<DynamicObject>, key: ObjectKey, owner: &Owner, report: &mut Report) {
+    let found = match api.get_metadata_opt(&key.name).await {
+        Ok(Some(found)) => found,
+        Ok(None) => {
+            report.stale = true;
+            return;
+        }
+        Err(error) => return failure("get", key, error, report),
+    };
+    let controller = found.owner_references().iter().find(|reference| reference.controller == Some(true));
+    let marked =
+        found.labels().get(OWNER_LABEL).is_some_and(|label| *label == Owner::label_value(&owner.key));
+    match controller {
+        Some(other) if other.uid != owner.uid => {
+            let (kind, name) = (other.kind.clone(), other.name.clone());
+            report.blocked.push(Blocked::Foreign { key, kind, name });
+        }
+        _ if marked => report.stale = true,
+        _ => report.blocked.push(Blocked::Unmarked { key }),
+    }
+}
+
+fn failure(verb: &'static str, key: ObjectKey, error: kube::Error, report: &mut Report) {
+    let kube::Error::Api(status) = &error else {
+        let message = super::informer::describe(&error);
+        report.errors.push(WriteError { verb, key, message, forbidden: false });
+        return;
+    };
+    if namespace_terminating(status) {
+        report.terminating = true;
+    } else if status.is_conflict() || uid_mismatch(status) {
+        report.stale = true;
+    } else {
+        let (message, forbidden) = (status.message.clone(), status.is_forbidden());
+        report.errors.push(WriteError { verb, key, message, forbidden });
+    }
+}
+
+fn namespace_terminating(status: &Status) -> bool {
+    let causes = status.details.iter().flat_map(|details| &details.causes);
+    causes.into_iter().any(|cause| cause.reason == "NamespaceTerminating")
+}
+
+/// A changed uid is answered as an invalid change of an immutable field.
+fn uid_mismatch(status: &Status) -> bool {
+    let causes = status.details.iter().flat_map(|details| &details.causes);
+    status.is_invalid() && causes.into_iter().any(|cause| cause.field == "metadata.uid")
+}

@@ -1,0 +1,178 @@
+//! Keeps one kind of the store true, and tells whom a change concerns.
+
+use std::{collections::HashMap, sync::Arc};
+
+use futures::{StreamExt as _, TryStreamExt as _};
+use kube::{
+    Api, Client,
+    core::{ApiResource, DynamicObject},
+    runtime::{
+        WatchStreamExt as _,
+        watcher::{self, Event, watcher},
+    },
+};
+use tokio::sync::{mpsc, watch};
+
+use super::store::{Store, Stored};
+use crate::model::{GroupVersionKind, OWNER_LABEL, ObjectKey, ResourceKind};
+
+/// How `kube` addresses a kind.
+pub(super) fn api_resource(kind: &ResourceKind) -> ApiResource {
+    let ResourceKind { kind: GroupVersionKind { group, version, kind: name }, plural, namespaced: _ } = kind;
+    ApiResource {
+        group: group.clone(),
+        version: version.clone(),
+        api_version: kind.kind.api_version(),
+        kind: name.clone(),
+        plural: plural.clone(),
+    }
+}
+
+/// The API for the objects of a kind in one place.
+pub(super) fn api_for(client: &Client, kind: &ResourceKind, namespace: Option<&str>) -> Api<DynamicObject> {
+    let resource = api_resource(kind);
+    match namespace {
+        Some(namespace) if kind.namespaced => Api::namespaced_with(client.clone(), namespace, &resource),
+        _ => Api::all_with(client.clone(), &resource),
+    }
+}
+
+/// Which objects of a kind are watched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Scope {
+    /// All: the resources themselves.
+    Resources,
+    /// Those with an owner label, selected by the API server.
+    Owned,
+}
+
+/// Something that concerns a resource.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Trigger {
+    /// The resource itself.
+    Resource(ObjectKey),
+    /// An object with this value of the owner label.
+    Owner(String),
+}
+
+/// Why a kind cannot be watched at present, by kind.
+pub(super) type Faults = watch::Sender<HashMap<GroupVersionKind, String>>;
+
+pub(super) struct Informer {
+    pub(super) client: Client,
+    pub(super) kind: ResourceKind,
+    pub(super) scope: Scope,
+    pub(super) store: Arc<Store>,
+    pub(super) triggers: mpsc::Sender<Trigger>,
+    pub(super) faults: Arc<Faults>,
+}
+
+impl Informer {
+    /// Watches until it is aborted or nobody listens any more.
+    pub(super) async fn run(self) {
+        let config = match self.scope {
+            Scope::Resources => watcher::Config::default(),
+            Scope::Owned => watcher::Config::default().labels(OWNER_LABEL),
+        };
+        let api = api_for(&self.client, &self.kind, None);
+        let events = watcher(api, config).default_backoff().into_stream();
+        let mut events = std::pin::pin!(events);
+        while let Some(event) = events.next().await {
+            let heard = match event {
+                Ok(event) => {
+                    self.fault(None);
+                    self.take(event).await
+                }
+                Err(error) => {
+                    let text = describe(&error);
+                    tracing::warn!(kind = %self.kind.kind, error = text, "cannot watch");
+                    self.fault(Some(text));
+                    true
+                }
+            };
+            if !heard {
+                return;
+            }
+        }
+    }
+
+    /// Takes an event in; false if nobody listens any more.
+    async fn take(&self, event: Event<DynamicObject>) -> bool {
+        let kind = &self.kind.kind;
+        match event {
+            Event::Apply(object) => {
+                let stored = Stored::new(kind, object);
+                let trigger = self.trigger(&stored);
+                // Older than the answer to a write of our own: no news to the store,
+                // but the resource may wait for just this event.
+                self.store.put(stored);
+                self.send(trigger).await
+            }
+            Event::Delete(object) => {
+                let stored = Stored::new(kind, object);
+                let trigger = self.trigger(&stored);
+                self.store.delete(&stored);
+                self.send(trigger).await
+            }
+            Event::Init => {
+                self.store.list_begins(kind);
+                true
+            }
+            Event::InitApply(object) => {
+                self.store.listed(Stored::new(kind, object));
+                true
+            }
+            Event::InitDone => {
+                for stored in self.store.list_ends(kind) {
+                    let trigger = self.trigger(&stored);
+                    if !self.send(trigger).await {
+                        return false;
+                    }
+                }
+                true
+            }
+        }
+    }
+
+    fn trigger(&self, stored: &Stored) -> Option<Trigger> {
+        match self.scope {
+            Scope::Resources => Some(Trigger::Resource(stored.key.clone())),
+            Scope::Owned => stored.owner.clone().map(Trigger::Owner),
+        }
+    }
+
+    async fn send(&self, trigger: Option<Trigger>) -> bool {
+        match trigger {
+            Some(trigger) => self.triggers.send(trigger).await.is_ok(),
+            None => true,
+        }
+    }
+
+    fn fault(&self, fault: Option<String>) {
+        self.faults.send_if_modified(|faults| {
+            let known = faults.get(&self.kind.kind);
+            if known == fault.as_ref() {
+                return false;
+            }
+            match fault {
+                Some(fault) => faults.insert(self.kind.kind.clone(), fault),
+                None => faults.remove(&self.kind.kind),
+            };
+            true
+        });
+    }
+}
+
+/// An error with its causes, for a person.
+pub(super) fn describe(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        source = cause.source();
+    }
+    text
+}

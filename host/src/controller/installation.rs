@@ -1,0 +1,457 @@
+//! One Operlet at work: keeps a component live and replaces it when the source
+//! changes.
+//!
+//! Whatever fails on the way of a candidate leaves the live one running. A
+//! component takes over in this order: admitted, its kinds watched, copied, on
+//! record as live, and only then called; so after a crash at any point the host
+//! finds a component it can load.
+
+use std::{sync::Arc, time::Duration};
+
+use k8s_openapi::api::core::v1::ObjectReference;
+use tokio::sync::{Notify, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    events::Events,
+    informer::describe,
+    report,
+    runtime::Live,
+    source_watch::SourceWatch,
+    supervisor::Shared,
+    working::{Surroundings, Working},
+};
+use crate::{
+    model::{ChildKind, Digest, Event, EventType, Limits},
+    operlets::{
+        self, Admitted, CandidateStatus, LimitsSpec, Operlet, OperletStatus, Refusal, SourceError, admit,
+        load_copy, read_source, remove_other_copies, store_copy, succeeds,
+    },
+};
+
+/// When to try again what may pass by itself: a kind that cannot be watched yet,
+/// an API server that does not answer.
+const RETRY: Duration = Duration::from_secs(5);
+
+/// How long the kinds of a candidate may take to be listed.
+const SYNC: Duration = Duration::from_secs(20);
+
+pub(super) struct Installation {
+    shared: Arc<Shared>,
+    name: String,
+    operlet: Arc<Operlet>,
+    status: OperletStatus,
+    written: Option<OperletStatus>,
+    events: Events,
+    working: Option<Working>,
+    /// The refused component and the generation of the spec it was refused under:
+    /// looked at once, not at every event.
+    refused: Option<(Digest, Option<i64>)>,
+}
+
+/// Serves an Operlet until it is stopped.
+pub(super) async fn run(
+    shared: Arc<Shared>,
+    name: String,
+    mut operlets: watch::Receiver<Arc<Operlet>>,
+    stop: CancellationToken,
+) {
+    let operlet = operlets.borrow_and_update().clone();
+    let events = Events::new(shared.client.clone(), &shared.instance);
+    let status = operlet.status.clone().unwrap_or_default();
+    let mut installation = Installation {
+        shared,
+        name,
+        operlet,
+        written: Some(status.clone()),
+        status,
+        events,
+        working: None,
+        refused: None,
+    };
+    let wake = Arc::new(Notify::new());
+    let mut source = SourceWatch::default();
+    loop {
+        source.follow(&installation.shared.client, &installation.operlet.spec.source.config_map, &wake);
+        let settled = installation.advance().await;
+        let retry = if settled { Duration::MAX } else { RETRY };
+        tokio::select! {
+            () = stop.cancelled() => break,
+            () = wake.notified() => {}
+            changed = operlets.changed() => if changed.is_err() { break },
+            () = installation.faults_change() => {}
+            () = tokio::time::sleep(retry) => {}
+        }
+        installation.operlet = operlets.borrow_and_update().clone();
+    }
+    source.end();
+    if let Some(working) = installation.working.take() {
+        working.stop().await;
+    }
+    installation.shared.release_kinds(&installation.name);
+}
+
+impl Installation {
+    /// Goes as far as it can; true if only a change can lead further.
+    async fn advance(&mut self) -> bool {
+        self.status.observed_generation = self.operlet.metadata.generation;
+        let settled = self.advance_component().await;
+        self.report_readiness();
+        self.write_status().await && settled
+    }
+
+    async fn advance_component(&mut self) -> bool {
+        if self.account_changed()
+            && let Some(working) = self.working.take()
+        {
+            working.stop().await;
+        }
+        if self.working.is_none() && !self.resume().await {
+            return false;
+        }
+        let source = &self.operlet.spec.source.config_map;
+        let bytes = match read_source(&self.shared.client, source).await {
+            Ok(bytes) => bytes,
+            Err(error) => return self.source_unreadable(&error).await,
+        };
+        let digest = Digest::of(&bytes);
+        if self.working.as_ref().is_some_and(|working| working.live().digest == digest) {
+            return self.is_live_already().await;
+        }
+        let looked_at = (digest.clone(), self.operlet.metadata.generation);
+        if self.refused.as_ref() == Some(&looked_at) {
+            return true;
+        }
+        match self.consider(bytes).await {
+            Ok(settled) => settled,
+            Err(refusal) => {
+                // Another Operlet may let go of the kind; nothing else passes by itself.
+                let may_pass = matches!(refusal, Refusal::KindTaken { .. } | Refusal::Abandoned);
+                self.refused = (!may_pass).then_some(looked_at);
+                self.refuse(Some(digest), refusal.reason(), refusal.to_string()).await;
+                !may_pass
+            }
+        }
+    }
+
+    /// The source holds the live component: a newer one was withdrawn, or only
+    /// limits and settings changed.
+    async fn is_live_already(&mut self) -> bool {
+        self.status.candidate = None;
+        self.refused = None;
+        report::set_condition(
+            &mut self.status,
+            "Progressing",
+            false,
+            "UpToDate",
+            "the source holds the live component",
+        );
+        let Some(working) = &self.working else { return true };
+        let old = working.live();
+        let admitted = Admitted {
+            digest: old.digest.clone(),
+            component: old.component.clone(),
+            manifest: Arc::clone(&old.manifest),
+        };
+        let new = self.live(admitted);
+        if new.limits != old.limits || new.settings != old.settings {
+            working.swap(Arc::new(new)).await;
+        }
+        true
+    }
+
+    /// After a start of the host: the component that is on record as live, from
+    /// the host's own copy. False if it should be tried again.
+    async fn resume(&mut self) -> bool {
+        let Some(live) = self.status.live.clone() else { return true };
+        let Ok(digest) = live.digest.parse::<Digest>() else { return true };
+        let loaded = load_copy(&self.shared.client, &self.shared.namespace, &self.name, &digest).await;
+        let bytes = match loaded {
+            Ok(bytes) => bytes,
+            Err(error @ operlets::CopyError::Api { .. }) => {
+                report::set_condition(&mut self.status, "Ready", false, "CopyUnreadable", describe(&error));
+                return false;
+            }
+            Err(error) => {
+                // Only the source can help now.
+                tracing::error!(
+                    operlet = self.name,
+                    error = describe(&error),
+                    "lost the copy of the live component"
+                );
+                return true;
+            }
+        };
+        // The pin speaks of what may be taken in, not of what runs already.
+        match admit(&self.shared.engine, bytes, None).await {
+            Ok(admitted) => self.start(admitted).await,
+            Err(refusal) => {
+                let message = format!("the live component cannot be loaded: {refusal}");
+                report::set_condition(&mut self.status, "Ready", false, refusal.reason(), message);
+                true
+            }
+        }
+    }
+
+    /// Takes a new component in. True if only a change can lead further.
+    async fn consider(&mut self, bytes: Vec<u8>) -> Result<bool, Refusal> {
+        let admitted = admit(&self.shared.engine, bytes.clone(), self.operlet.spec.digest.as_deref()).await?;
+        if let Some(working) = &self.working {
+            succeeds(&admitted.manifest, &working.live().manifest)?;
+        }
+        let (digest, manifest) = (admitted.digest.clone(), Arc::clone(&admitted.manifest));
+        let kept =
+            store_copy(&self.shared.client, &self.shared.namespace, &self.operlet, &digest, &bytes).await;
+        if let Err(error) = kept {
+            self.wait_for(Some(&admitted), "CopyFailed", describe(&error));
+            return Ok(false);
+        }
+        let live = Arc::new(self.live(admitted));
+        if let Err(message) = self.watch_kinds(&live).await? {
+            self.wait_for_live(&live, "KindsNotWatched", message);
+            return Ok(false);
+        }
+        let before = self.status.clone();
+        report::becomes_live(&mut self.status, digest.to_string(), &manifest);
+        self.refused = None;
+        let message = format!("version {} is live", manifest.version);
+        report::set_condition(&mut self.status, "Progressing", false, "UpToDate", message);
+        self.report_readiness();
+        if !self.write_status().await {
+            // What is not on record must not run: a restart would bring back another.
+            self.status = before;
+            return Ok(false);
+        }
+        self.take_over(live).await;
+        self.became_live(&digest, &manifest.version).await;
+        Ok(true)
+    }
+
+    /// Starts with a component that is on record already.
+    async fn start(&mut self, admitted: Admitted) -> bool {
+        let live = Arc::new(self.live(admitted));
+        match self.watch_kinds(&live).await {
+            Ok(Ok(())) => {
+                self.take_over(live).await;
+                true
+            }
+            Ok(Err(message)) => {
+                report::set_condition(&mut self.status, "Ready", false, "KindsNotWatched", message);
+                false
+            }
+            Err(refusal) => {
+                report::set_condition(
+                    &mut self.status,
+                    "Ready",
+                    false,
+                    refusal.reason(),
+                    refusal.to_string(),
+                );
+                false
+            }
+        }
+    }
+
+    /// Watches what a component needs; the inner error says which kind cannot be.
+    async fn watch_kinds(&mut self, live: &Arc<Live>) -> Result<Result<(), String>, Refusal> {
+        self.shared.claim_kind(&self.name, &live.manifest.primary.kind)?;
+        if self.working.is_none() {
+            let account = &self.operlet.spec.service_account_name;
+            match Surroundings::new(&self.shared, account) {
+                Ok(surroundings) => {
+                    self.working =
+                        Some(Working::waiting(self.name.as_str().into(), surroundings, Arc::clone(live)))
+                }
+                Err(error) => return Ok(Err(describe(&error))),
+            }
+        }
+        let Some(working) = &mut self.working else { return Ok(Ok(())) };
+        let watched = working.watch(live, SYNC).await;
+        if watched.is_err() && !working.is_serving() {
+            // Nothing runs on it yet; the next try begins anew.
+            if let Some(working) = self.working.take() {
+                working.stop().await;
+            }
+        }
+        Ok(watched)
+    }
+
+    async fn take_over(&mut self, live: Arc<Live>) {
+        if let Some(working) = &mut self.working {
+            tracing::info!(operlet = self.name, digest = %live.digest, version = live.manifest.version, "live");
+            working.serve(live).await;
+        }
+    }
+
+    async fn became_live(&self, digest: &Digest, version: &str) {
+        let message = format!("version {version} ({}) took over", digest.short());
+        self.publish(EventType::Normal, "ComponentLive", message).await;
+        let previous = self.status.previous.as_ref().and_then(|previous| previous.digest.parse().ok());
+        let keep: Vec<&Digest> = std::iter::once(digest).chain(&previous).collect();
+        let (client, namespace) = (&self.shared.client, &self.shared.namespace);
+        if let Err(error) = remove_other_copies(client, namespace, &self.name, &keep).await {
+            tracing::warn!(operlet = self.name, error = describe(&error), "cannot remove old copies");
+        }
+    }
+
+    fn live(&self, admitted: Admitted) -> Live {
+        let Admitted { digest, component, manifest } = admitted;
+        let spec = &self.operlet.spec;
+        let known = self.status.kinds.iter().map(ChildKind::from);
+        let declared = |child: &ChildKind| {
+            let kinds = manifest.children.iter().map(|child| &child.resource);
+            kinds.chain(&manifest.observed_only).any(|resource| resource.kind == child.resource.kind)
+        };
+        let retired = known.filter(|child| !declared(child)).collect();
+        let limits = limits(&Limits::requested(&manifest.limits), spec.limits.as_ref());
+        let settings = serde_json::Value::Object(spec.settings.clone().unwrap_or_default());
+        Live { digest, component, limits, settings: settings.to_string().into(), retired, manifest }
+    }
+
+    fn account_changed(&self) -> bool {
+        let account = &self.operlet.spec.service_account_name;
+        self.working.as_ref().is_some_and(|working| working.account() != account)
+    }
+
+    async fn source_unreadable(&mut self, error: &SourceError) -> bool {
+        let message = describe(error);
+        match error {
+            SourceError::Unpack { .. } => {
+                self.refuse(None, "InvalidPackage", message).await;
+                true
+            }
+            SourceError::NotFound { .. } => {
+                self.status.candidate = None;
+                report::set_condition(&mut self.status, "Progressing", false, "SourceMissing", message);
+                true
+            }
+            SourceError::Unreadable { .. } => {
+                report::set_condition(&mut self.status, "Progressing", false, "SourceUnreadable", message);
+                false
+            }
+        }
+    }
+
+    async fn refuse(&mut self, digest: Option<Digest>, reason: &str, message: String) {
+        let candidate = CandidateStatus {
+            digest: digest.map(|digest| digest.to_string()),
+            version: None,
+            phase: "Refused".to_owned(),
+            reason: reason.to_owned(),
+            message: message.clone(),
+        };
+        if self.status.candidate.as_ref() != Some(&candidate) {
+            tracing::warn!(operlet = self.name, reason, message, "component refused");
+            self.publish(EventType::Warning, reason, message).await;
+        }
+        report::stays_out(&mut self.status, candidate);
+    }
+
+    fn wait_for_live(&mut self, live: &Live, reason: &str, message: String) {
+        let version = live.manifest.version.clone();
+        self.waits(live.digest.to_string(), version, reason, message);
+    }
+
+    fn wait_for(&mut self, admitted: Option<&Admitted>, reason: &str, message: String) {
+        if let Some(admitted) = admitted {
+            self.waits(admitted.digest.to_string(), admitted.manifest.version.clone(), reason, message);
+        }
+    }
+
+    fn waits(&mut self, digest: String, version: String, reason: &str, message: String) {
+        let candidate = CandidateStatus {
+            digest: Some(digest),
+            version: Some(version),
+            phase: "Waiting".to_owned(),
+            reason: reason.to_owned(),
+            message,
+        };
+        tracing::warn!(operlet = self.name, reason, message = candidate.message, "component waits");
+        report::stays_out(&mut self.status, candidate);
+    }
+
+    fn report_readiness(&mut self) {
+        let Some(working) = self.working.as_ref().filter(|working| working.is_serving()) else {
+            if self.status.live.is_none() {
+                report::set_condition(
+                    &mut self.status,
+                    "Ready",
+                    false,
+                    "NoComponent",
+                    "no component is live yet",
+                );
+            }
+            return;
+        };
+        match working.faults() {
+            None => {
+                let message =
+                    format!("{} is live and its kinds are watched", working.live().manifest.version);
+                report::set_condition(&mut self.status, "Ready", true, "Live", message);
+            }
+            Some(faults) => {
+                report::set_condition(&mut self.status, "Ready", false, "CannotWatch", faults);
+            }
+        }
+    }
+
+    async fn faults_change(&self) {
+        match &self.working {
+            Some(working) => working.faults_change().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Writes the status if it changed; false if it could not be written.
+    async fn write_status(&mut self) -> bool {
+        if self.written.as_ref() == Some(&self.status) {
+            return true;
+        }
+        match report::write(&self.shared.client, &self.name, &self.status).await {
+            Ok(()) => {
+                self.written = Some(self.status.clone());
+                true
+            }
+            // It was deleted meanwhile; this installation is about to be stopped.
+            Err(kube::Error::Api(status)) if status.is_not_found() => false,
+            Err(error) => {
+                tracing::warn!(
+                    operlet = self.name,
+                    error = describe(&error),
+                    "cannot write the Operlet's status"
+                );
+                false
+            }
+        }
+    }
+
+    async fn publish(&self, type_: EventType, reason: &str, message: String) {
+        let event = Event { type_, reason: reason.to_owned(), message, action: "Swap".to_owned() };
+        let about = ObjectReference {
+            api_version: Some("operlet.dev/v1alpha1".to_owned()),
+            kind: Some("Operlet".to_owned()),
+            name: Some(self.name.clone()),
+            uid: self.operlet.metadata.uid.clone(),
+            ..ObjectReference::default()
+        };
+        self.events.publish(&event, &about).await;
+    }
+}
+
+/// The component's limits with those of the Operlet put before them.
+fn limits(requested: &Limits, spec: Option<&LimitsSpec>) -> Limits {
+    let mut limits = requested.clone();
+    let Some(spec) = spec else { return limits };
+    let LimitsSpec { memory_mebibytes, call_milliseconds, reconcile_milliseconds, concurrency } = spec;
+    if let Some(bytes) = memory_mebibytes.and_then(|mebibytes| usize::try_from(mebibytes).ok()) {
+        limits.memory_bytes = bytes.saturating_mul(1024 * 1024);
+    }
+    if let Some(milliseconds) = call_milliseconds {
+        limits.call = Duration::from_millis(u64::from(*milliseconds));
+    }
+    if let Some(milliseconds) = reconcile_milliseconds {
+        limits.reconcile = Duration::from_millis(u64::from(*milliseconds));
+    }
+    limits.concurrency = concurrency.unwrap_or(limits.concurrency);
+    limits
+}

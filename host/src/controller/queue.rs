@@ -1,0 +1,100 @@
+//! Runs reconciles: one at a time for a resource, so many side by side.
+
+use std::{collections::HashSet, sync::Arc, time::Duration};
+
+use futures::{StreamExt as _, channel::mpsc as futures_mpsc, stream};
+use kube::runtime::scheduler::{ScheduleRequest, scheduler};
+use tokio::{
+    sync::mpsc,
+    task::JoinSet,
+    time::{Instant, timeout},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    informer::Trigger,
+    reconcile::{self, Next},
+    runtime::Runtime,
+};
+use crate::model::{ObjectKey, Owner};
+
+/// How long reconciles that are under way may go on after a stop.
+const DRAIN: Duration = Duration::from_secs(20);
+
+/// Serves triggers until it is stopped, then lets what is under way finish.
+pub(super) async fn run(runtime: Arc<Runtime>, triggers: mpsc::Receiver<Trigger>, stop: CancellationToken) {
+    // At most one request for each running reconcile is ever in here.
+    let (again, later) = futures_mpsc::unbounded();
+    let keys_runtime = Arc::clone(&runtime);
+    let mut owners = Owners::default();
+    let now = stream::poll_fn({
+        let mut triggers = triggers;
+        move |context| triggers.poll_recv(context)
+    })
+    .filter_map(move |trigger| {
+        let key = owners.resolve(trigger, &keys_runtime);
+        futures::future::ready(key.map(|message| ScheduleRequest { message, run_at: Instant::now() }))
+    });
+    let mut due = std::pin::pin!(scheduler(stream::select(now, later)));
+    let mut running = HashSet::<ObjectKey>::new();
+    let mut tasks = JoinSet::new();
+    loop {
+        let concurrency = usize::from(runtime.live().limits.concurrency);
+        let full = running.len() >= concurrency;
+        let mut may_run = due.as_mut().hold_unless(|key| !full && !running.contains(key));
+        let next_due = may_run.next();
+        tokio::select! {
+            () = stop.cancelled() => break,
+            Some(done) = tasks.join_next(), if !tasks.is_empty() => {
+                if let Ok((key, next)) = done {
+                    running.remove(&key);
+                    reschedule(&again, key, next);
+                }
+            }
+            Some(key) = next_due => {
+                running.insert(key.clone());
+                let runtime = Arc::clone(&runtime);
+                tasks.spawn(async move {
+                    let next = reconcile::reconcile(&runtime, &key).await;
+                    (key, next)
+                });
+            }
+        }
+    }
+    let drained = timeout(DRAIN, async { while tasks.join_next().await.is_some() {} }).await;
+    if drained.is_err() {
+        tracing::warn!(left = tasks.len(), "reconciles did not finish in time and are given up");
+    }
+}
+
+fn reschedule(again: &futures_mpsc::UnboundedSender<ScheduleRequest<ObjectKey>>, key: ObjectKey, next: Next) {
+    if let Next::After(pause) = next {
+        let request = ScheduleRequest { message: key, run_at: Instant::now() + pause };
+        // It fails only when the queue itself has ended.
+        let _ = again.unbounded_send(request);
+    }
+}
+
+/// Which resource an owner label stands for. The label is a hash, so it is
+/// learned from the resources that were seen.
+#[derive(Default)]
+struct Owners {
+    keys: std::collections::HashMap<String, ObjectKey>,
+}
+
+impl Owners {
+    fn resolve(&mut self, trigger: Trigger, runtime: &Runtime) -> Option<ObjectKey> {
+        match trigger {
+            Trigger::Resource(key) => {
+                let label = Owner::label_value(&key);
+                if runtime.store.get(&key).is_some() {
+                    self.keys.insert(label, key.clone());
+                } else {
+                    self.keys.remove(&label);
+                }
+                Some(key)
+            }
+            Trigger::Owner(label) => self.keys.get(&label).cloned(),
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! Keeps one installation for each Operlet.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use futures::StreamExt as _;
+use kube::{
+    Api, Client, Config, ResourceExt as _,
+    runtime::{
+        WatchStreamExt as _,
+        watcher::{self, Event, watcher},
+    },
+};
+use tokio::{sync::watch, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+
+use super::{informer::describe, installation};
+use crate::{
+    engine::Engine,
+    model::GroupVersionKind,
+    operlets::{Operlet, Refusal},
+};
+
+/// What a supervisor is made from.
+pub struct SupervisorOptions {
+    /// How the API server is reached, as the host itself.
+    pub config: Config,
+    /// A client of that configuration.
+    pub client: Client,
+    /// Runs the components.
+    pub engine: Engine,
+    /// The host's namespace: its copies of components and the ServiceAccounts it
+    /// impersonates live there.
+    pub namespace: String,
+    /// The name of this process in events, for instance the pod's.
+    pub instance: String,
+}
+
+/// What all installations share.
+pub(super) struct Shared {
+    pub(super) client: Client,
+    pub(super) engine: Engine,
+    pub(super) namespace: String,
+    pub(super) instance: String,
+    config: Config,
+    /// Which Operlet has which kind, by group and kind: two would fight.
+    kinds: Mutex<HashMap<(String, String), String>>,
+}
+
+impl Shared {
+    /// A client that acts as a ServiceAccount of the host's namespace.
+    pub(super) fn impersonate(&self, account: &str) -> Result<Client, kube::Error> {
+        let mut config = self.config.clone();
+        let user = format!("system:serviceaccount:{}:{account}", self.namespace);
+        config.auth_info.impersonate = Some(user);
+        Client::try_from(config)
+    }
+
+    /// Gives a kind to an Operlet, unless another has it.
+    pub(super) fn claim_kind(&self, operlet: &str, kind: &GroupVersionKind) -> Result<(), Refusal> {
+        let mut kinds = self.kinds.lock().unwrap_or_else(PoisonError::into_inner);
+        let owner =
+            kinds.entry((kind.group.clone(), kind.kind.clone())).or_insert_with(|| operlet.to_owned());
+        if owner == operlet {
+            return Ok(());
+        }
+        Err(Refusal::KindTaken { kind: kind.clone(), other: owner.clone() })
+    }
+
+    /// An Operlet is gone: others may have its kinds.
+    pub(super) fn release_kinds(&self, operlet: &str) {
+        self.kinds.lock().unwrap_or_else(PoisonError::into_inner).retain(|_, owner| owner != operlet);
+    }
+}
+
+struct Running {
+    operlets: watch::Sender<Arc<Operlet>>,
+    uid: Option<String>,
+    stop: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+/// Watches Operlets and serves each.
+pub struct Supervisor {
+    shared: Arc<Shared>,
+    running: HashMap<String, Running>,
+    ready: watch::Sender<bool>,
+}
+
+impl Supervisor {
+    /// A supervisor that has not begun.
+    #[must_use]
+    pub fn new(options: SupervisorOptions) -> Self {
+        let SupervisorOptions { config, client, engine, namespace, instance } = options;
+        let shared = Shared { client, engine, namespace, instance, config, kinds: Mutex::default() };
+        Self { shared: Arc::new(shared), running: HashMap::new(), ready: watch::Sender::new(false) }
+    }
+
+    /// Turns true once the Operlets are known.
+    #[must_use]
+    pub fn ready(&self) -> watch::Receiver<bool> {
+        self.ready.subscribe()
+    }
+
+    /// Serves until it is stopped, then lets everything under way finish.
+    pub async fn run(mut self, stop: CancellationToken) {
+        let api: Api<Operlet> = Api::all(self.shared.client.clone());
+        let mut events = std::pin::pin!(watcher(api, watcher::Config::default()).default_backoff());
+        let mut listed = HashSet::new();
+        loop {
+            let event = tokio::select! {
+                () = stop.cancelled() => break,
+                event = events.next() => event,
+            };
+            match event {
+                Some(Ok(Event::Init)) => listed.clear(),
+                Some(Ok(Event::InitApply(operlet))) => {
+                    listed.insert(operlet.name_any());
+                    self.serve(operlet).await;
+                }
+                Some(Ok(Event::InitDone)) => {
+                    let gone = self.running.keys().filter(|name| !listed.contains(*name));
+                    for name in gone.cloned().collect::<Vec<_>>() {
+                        self.end(&name).await;
+                    }
+                    self.ready.send_replace(true);
+                }
+                Some(Ok(Event::Apply(operlet))) => self.serve(operlet).await,
+                Some(Ok(Event::Delete(operlet))) => self.end(&operlet.name_any()).await,
+                Some(Err(error)) => {
+                    tracing::warn!(error = describe(&error), "cannot watch Operlets");
+                }
+                None => break,
+            }
+        }
+        for running in self.running.values() {
+            running.stop.cancel();
+        }
+        for (_, running) in self.running.drain() {
+            // It fails only if the installation panicked, which was logged.
+            let _ = running.task.await;
+        }
+    }
+
+    async fn serve(&mut self, operlet: Operlet) {
+        let name = operlet.name_any();
+        let uid = operlet.metadata.uid.clone();
+        if self.running.get(&name).is_some_and(|running| running.uid != uid) {
+            // Deleted and made again while the watch was down.
+            self.end(&name).await;
+        }
+        if let Some(running) = self.running.get(&name) {
+            let changed = running.operlets.borrow().spec != operlet.spec;
+            if changed {
+                running.operlets.send_replace(Arc::new(operlet));
+            }
+            return;
+        }
+        let (operlets, received) = watch::channel(Arc::new(operlet));
+        let stop = CancellationToken::new();
+        let task = installation::run(Arc::clone(&self.shared), name.clone(), received, stop.clone());
+        self.running.insert(name, Running { operlets, uid, stop, task: tokio::spawn(task) });
+    }
+
+    async fn end(&mut self, name: &str) {
+        if let Some(running) = self.running.remove(name) {
+            running.stop.cancel();
+            let _ = running.task.await;
+        }
+    }
+}

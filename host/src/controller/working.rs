@@ -1,0 +1,213 @@
+//! The tasks of one installation: informers, and the queue that reconciles.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use kube::Client;
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinHandle,
+    time::{Instant, sleep},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    events::Events,
+    informer::{Faults, Informer, Scope, Trigger},
+    queue,
+    runtime::{Live, Runtime},
+    store::Store,
+    supervisor::Shared,
+};
+use crate::model::{GroupVersionKind, ResourceKind};
+
+/// Triggers that may wait to be sorted by resource. Informers wait when it is
+/// full, and the API server keeps what they have not read.
+const TRIGGERS_MAX: usize = 1024;
+
+/// How often it is looked whether kinds are synced.
+const SYNC_POLL: Duration = Duration::from_millis(5);
+
+/// What a component needs around it before it can be called.
+pub(super) struct Surroundings {
+    account: String,
+    client: Client,
+    store: Arc<Store>,
+    events: Events,
+    triggers: mpsc::Sender<Trigger>,
+    received: mpsc::Receiver<Trigger>,
+    faults: Arc<Faults>,
+}
+
+impl Surroundings {
+    /// Everything that is done here is done as this ServiceAccount.
+    pub(super) fn new(shared: &Shared, account: &str) -> Result<Self, kube::Error> {
+        let client = shared.impersonate(account)?;
+        let (triggers, received) = mpsc::channel(TRIGGERS_MAX);
+        let events = Events::new(client.clone(), &shared.instance);
+        let faults = Arc::new(watch::Sender::new(HashMap::new()));
+        Ok(Self {
+            account: account.to_owned(),
+            client,
+            store: Arc::default(),
+            events,
+            triggers,
+            received,
+            faults,
+        })
+    }
+}
+
+/// An installation's tasks. Until [`Working::serve`] nothing is reconciled.
+pub(super) struct Working {
+    account: String,
+    client: Client,
+    runtime: Arc<Runtime>,
+    triggers: mpsc::Sender<Trigger>,
+    /// Until the queue takes it.
+    received: Option<mpsc::Receiver<Trigger>>,
+    faults: Arc<Faults>,
+    informers: HashMap<GroupVersionKind, JoinHandle<()>>,
+    queue: Option<JoinHandle<()>>,
+    stop: CancellationToken,
+}
+
+impl Working {
+    pub(super) fn waiting(operlet: Arc<str>, surroundings: Surroundings, live: Arc<Live>) -> Self {
+        let Surroundings { account, client, store, events, triggers, received, faults } = surroundings;
+        let runtime = Runtime::new(operlet, client.clone(), store, events, live);
+        Self {
+            account,
+            client,
+            runtime: Arc::new(runtime),
+            triggers,
+            received: Some(received),
+            faults,
+            informers: HashMap::new(),
+            queue: None,
+            stop: CancellationToken::new(),
+        }
+    }
+
+    pub(super) fn account(&self) -> &str {
+        &self.account
+    }
+
+    pub(super) fn live(&self) -> Arc<Live> {
+        self.runtime.live()
+    }
+
+    pub(super) fn is_serving(&self) -> bool {
+        self.queue.is_some()
+    }
+
+    /// Watches every kind that a component needs and waits until all are listed;
+    /// the error says which are not, and why.
+    pub(super) async fn watch(&mut self, live: &Live, patience: Duration) -> Result<(), String> {
+        self.inform(&live.manifest.primary, Scope::Resources);
+        for kind in live.owned_kinds() {
+            self.inform(kind, Scope::Owned);
+        }
+        let deadline = Instant::now() + patience;
+        while !self.runtime.store.synced(live.needed_kinds()) {
+            // A kind that is refused now will hardly be given later within this time.
+            if Instant::now() > deadline || self.faults().is_some() {
+                let missing =
+                    live.needed_kinds().filter(|kind| !self.runtime.store.synced([*kind].into_iter()));
+                let names: HashSet<_> = missing.map(ToString::to_string).collect();
+                let names = names.into_iter().collect::<Vec<_>>().join(", ");
+                return Err(self.faults().unwrap_or_else(|| format!("{names} could not be listed in time")));
+            }
+            sleep(SYNC_POLL).await;
+        }
+        Ok(())
+    }
+
+    fn inform(&mut self, kind: &ResourceKind, scope: Scope) {
+        if self.informers.contains_key(&kind.kind) {
+            return;
+        }
+        let informer = Informer {
+            client: self.client.clone(),
+            kind: kind.clone(),
+            scope,
+            store: Arc::clone(&self.runtime.store),
+            triggers: self.triggers.clone(),
+            faults: Arc::clone(&self.faults),
+        };
+        self.informers.insert(kind.kind.clone(), tokio::spawn(informer.run()));
+    }
+
+    /// Puts a component to work: from now on its decisions count. Every resource
+    /// is reconciled by it.
+    pub(super) async fn serve(&mut self, live: Arc<Live>) {
+        self.retire(&live);
+        self.runtime.swap(Arc::clone(&live));
+        if let Some(received) = self.received.take() {
+            let task = queue::run(Arc::clone(&self.runtime), received, self.stop.clone());
+            self.queue = Some(tokio::spawn(task));
+        }
+        self.reconcile_all(&live).await;
+    }
+
+    /// Replaces the component's limits and settings.
+    pub(super) async fn swap(&self, live: Arc<Live>) {
+        self.runtime.swap(Arc::clone(&live));
+        self.reconcile_all(&live).await;
+    }
+
+    async fn reconcile_all(&self, live: &Live) {
+        for key in self.runtime.store.keys(&live.manifest.primary.kind) {
+            if self.triggers.send(Trigger::Resource(key)).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Ends the watches of kinds that are of no use any more.
+    fn retire(&mut self, live: &Live) {
+        let needed: HashSet<_> = live.needed_kinds().collect();
+        let store = &self.runtime.store;
+        let faults = &self.faults;
+        self.informers.retain(|kind, task| {
+            let keep = needed.contains(kind);
+            if !keep {
+                task.abort();
+                store.forget(kind);
+                faults.send_modify(|faults| {
+                    faults.remove(kind);
+                });
+            }
+            keep
+        });
+    }
+
+    /// Which kinds cannot be watched at present, and why.
+    pub(super) fn faults(&self) -> Option<String> {
+        let faults = self.faults.borrow();
+        let mut texts: Vec<_> =
+            faults.iter().map(|(kind, text)| format!("cannot watch {kind}: {text}")).collect();
+        texts.sort();
+        (!texts.is_empty()).then(|| texts.join("; "))
+    }
+
+    pub(super) async fn faults_change(&self) {
+        // The sender is ours, so this ends only with a change.
+        let _ = self.faults.subscribe().changed().await;
+    }
+
+    /// Ends the watches, and lets reconciles that are under way finish.
+    pub(super) async fn stop(self) {
+        self.stop.cancel();
+        for task in self.informers.values() {
+            task.abort();
+        }
+        if let Some(queue) = self.queue {
+            // It fails only if the queue panicked, which was logged.
+            let _ = queue.await;
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! Runs components: the only part of the host that knows wasmtime.
+//!
+//! **Guarantees.** Every call has a fresh instance, so nothing is left of the call
+//! before, whatever became of it. A component can do nothing but compute: it has
+//! one import, a line for the log, which returns nothing. Whatever it does - trap,
+//! spin, grow, recurse, answer too much - comes back as a [`CallError`]; no thread
+//! is held for longer than a time slice.
+//!
+//! **Assumptions.** [`Engine::load`] compiles, which blocks for a while: call it
+//! where blocking is allowed. Calls run on a tokio runtime with its timer enabled.
+
+mod bindings;
+mod call;
+mod component;
+mod configuration;
+mod convert;
+mod load;
+mod manifest;
+mod meter;
+mod store;
+mod ticker;
+mod trap;
+mod verify;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::Semaphore;
+
+pub use call::CallError;
+pub use component::{Component, DescribeError};
+pub use configuration::{EngineError, EngineOptions};
+pub use load::LoadError;
+pub use manifest::ManifestError;
+pub use store::CallContext;
+
+use ticker::Ticker;
+
+/// The versions of the contract that this host speaks, newest first.
+pub const CONTRACT_VERSIONS: &[&str] = &[bindings::v0_1_0::VERSION];
+
+/// Compiles components and runs them. Cloning is cheap and shares all of it.
+#[derive(Clone)]
+pub struct Engine {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    wasmtime: wasmtime::Engine,
+    linker: wasmtime::component::Linker<store::StoreData>,
+    ticker: Ticker,
+    memory_bytes_max: usize,
+    /// One for each slot of the pool, so that a call waits for its turn where
+    /// the pool would refuse it.
+    slots: Semaphore,
+    /// Held while compiling: a compilation uses every core and much memory, so
+    /// two at a time gain nothing.
+    compiling: Mutex<()>,
+}
+
+impl Engine {
+    /// An engine with room for as many calls side by side as the options say.
+    pub fn new(options: EngineOptions) -> Result<Self, EngineError> {
+        let wasmtime = configuration::engine(options)?;
+        let linker = configuration::linker(&wasmtime)?;
+        let ticker = Ticker::start(wasmtime.clone()).map_err(EngineError::Ticker)?;
+        let EngineOptions { calls_max, memory_bytes_max } = options;
+        let slots = Semaphore::new(usize::from(calls_max));
+        let compiling = Mutex::new(());
+        Ok(Self { shared: Arc::new(Shared { wasmtime, linker, ticker, memory_bytes_max, slots, compiling }) })
+    }
+
+    /// Checks and compiles a component's unpacked bytes. It blocks, for tens of
+    /// milliseconds with a small component and for seconds with a large one; one
+    /// compilation runs at a time.
+    pub fn load(&self, bytes: &[u8]) -> Result<Component, LoadError> {
+        load::check_format(bytes)?;
+        let compiled = {
+            let _alone = self.shared.compiling.lock().unwrap_or_else(PoisonError::into_inner);
+            load::compile(&self.shared.wasmtime, bytes)?
+        };
+        let pre = load::link(&self.shared.linker, &compiled)?;
+        Ok(Component::new(self.clone(), bytes, &compiled, pre))
+    }
+}

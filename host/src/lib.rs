@@ -1,0 +1,11 @@
+//! Operlet runs Kubernetes operators as sandboxed WebAssembly components.
+//!
+//! The architecture and its rules are in `docs/architecture.md`.
+
+pub mod admin;
+pub mod controller;
+pub mod engine;
+pub mod model;
+pub mod operlets;
+pub mod plan;
+pub mod run;

@@ -1,0 +1,35 @@
+//! What a component is shown.
+
+use std::sync::Arc;
+
+use super::GroupVersionKind;
+
+/// Objects of one kind, ordered by name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ObjectsOfKind {
+    /// The kind.
+    pub kind: GroupVersionKind,
+    /// The objects, each as compact JSON without `managedFields`.
+    pub objects: Vec<Arc<str>>,
+}
+
+/// All that a component is shown in one call. Cloning is cheap but for `carry`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Observation {
+    /// The resource, as compact JSON without `managedFields`.
+    pub resource: Arc<str>,
+    /// Whether it is being deleted.
+    pub deleting: bool,
+    /// The objects that carry its owner label, by kind, in the manifest's order.
+    pub observed: Vec<ObjectsOfKind>,
+    /// The round of the reconcile, from 0.
+    pub round: u32,
+    /// When the reconcile began, in milliseconds since the Unix epoch.
+    pub now_ms: u64,
+    /// The reconcile's random bytes.
+    pub entropy: [u8; 32],
+    /// What the last settled decision handed over.
+    pub carry: Vec<u8>,
+    /// The Operlet's settings: a JSON object.
+    pub settings: Arc<str>,
+}

@@ -1,0 +1,336 @@
+//! From what a component decided to the writes that follow: pure.
+//!
+//! The planner never changes anything, and what applies a plan decides nothing.
+//! Either a whole plan comes out, in which single objects may be blocked (another
+//! controller has them, or they are on their way out), or the decision is refused
+//! as a whole, because the component broke a rule.
+
+mod inject;
+mod intent;
+mod order;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+
+use crate::model::{ChildKind, GroupVersionKind, Intent, ObjectKey, Outcome, Owner};
+
+pub use intent::Refusal;
+
+/// What says who controls an object: its owner reference with `controller: true`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ControllerReference {
+    /// The controller's kind.
+    pub kind: GroupVersionKind,
+    /// Its name.
+    pub name: String,
+    /// Its uid.
+    pub uid: String,
+}
+
+/// What the planner knows of an object that carries the owner label.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Existing {
+    /// Its `metadata.uid`.
+    pub uid: String,
+    /// Its `metadata.resourceVersion`.
+    pub resource_version: String,
+    /// Who controls it.
+    pub controller: Option<ControllerReference>,
+    /// The operlet that ensured it, by its annotation.
+    pub applied_by: Option<String>,
+    /// Whether it is on its way out.
+    pub deleting: bool,
+    /// A hash of what it holds, less status and what every write changes.
+    pub fingerprint: Fingerprint,
+}
+
+/// A hash of an object's content.
+pub type Fingerprint = [u8; 32];
+
+/// What the last write of an object was, and what it led to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Applied {
+    /// The hash of what was written.
+    pub intent: Fingerprint,
+    /// The hash of the object after the write.
+    pub result: Fingerprint,
+}
+
+/// The state that a write relies on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Precondition {
+    /// There is no object of this name.
+    Absent,
+    /// The object is the one with this uid.
+    Same {
+        /// The uid.
+        uid: String,
+    },
+    /// The object is the one with this uid, at this version.
+    Unchanged {
+        /// The uid.
+        uid: String,
+        /// The version.
+        resource_version: String,
+    },
+}
+
+/// One write.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Write {
+    /// Server-side apply, forced.
+    Apply {
+        /// Which object.
+        key: ObjectKey,
+        /// The fields.
+        body: Value,
+        /// The hash of the fields.
+        intent: Fingerprint,
+        /// What must hold.
+        precondition: Precondition,
+    },
+    /// POST; that it exists already means that the view was stale.
+    Create {
+        /// Which object.
+        key: ObjectKey,
+        /// The object.
+        body: Value,
+    },
+    /// Delete, with the uid as precondition.
+    Delete {
+        /// Which object.
+        key: ObjectKey,
+        /// Its uid.
+        uid: String,
+    },
+}
+
+impl Write {
+    /// The object that is written.
+    #[must_use]
+    pub fn key(&self) -> &ObjectKey {
+        match self {
+            Self::Apply { key, .. } | Self::Create { key, .. } | Self::Delete { key, .. } => key,
+        }
+    }
+}
+
+/// Why an object is left as it is though the component wants otherwise.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Blocked {
+    /// Another controller has it.
+    #[error("{key} is controlled by {kind} {name}; rename one of the two, or remove that controller")]
+    Foreign {
+        /// The object.
+        key: ObjectKey,
+        /// The kind of its controller.
+        kind: String,
+        /// The name of its controller.
+        name: String,
+    },
+    /// It exists and was not made for this resource.
+    #[error("{key} exists and was not made for this resource; rename or delete it, or rename the resource")]
+    Unmarked {
+        /// The object.
+        key: ObjectKey,
+    },
+    /// It is on its way out; its end wakes the resource.
+    #[error("{key} is being deleted; waiting until it is gone")]
+    Leaving {
+        /// The object.
+        key: ObjectKey,
+    },
+    /// It should be amended, but is not there, or is another one.
+    #[error("{key} with uid {uid} is not there any more")]
+    Gone {
+        /// The object.
+        key: ObjectKey,
+        /// The uid that was named.
+        uid: String,
+    },
+}
+
+/// What the planner is told about the resource and its surroundings.
+#[derive(Debug)]
+pub struct Context<'a> {
+    /// The operlet's name.
+    pub operlet: &'a str,
+    /// The resource.
+    pub owner: &'a Owner,
+    /// The kinds the component may write.
+    pub children: &'a [ChildKind],
+    /// Kinds that an earlier component wrote and this one does not know.
+    pub retired: &'a [ChildKind],
+    /// Everything that carries the resource's owner label.
+    pub existing: &'a BTreeMap<ObjectKey, Existing>,
+    /// The last writes of this host.
+    pub applied: &'a BTreeMap<ObjectKey, Applied>,
+}
+
+/// Writes in the order in which they are made: what others depend on first,
+/// deletes last.
+#[derive(Debug, Default, PartialEq)]
+pub struct Plan {
+    /// The writes.
+    pub writes: Vec<Write>,
+    /// Objects that are left as they are.
+    pub blocked: Vec<Blocked>,
+    /// Applies that were left out because nothing changed since the last one.
+    pub unchanged: usize,
+}
+
+/// Makes the plan for an outcome.
+///
+/// # Errors
+/// A [`Refusal`] if the component broke a rule: then nothing at all is written.
+pub fn plan(outcome: &Outcome, context: &Context<'_>) -> Result<Plan, Refusal> {
+    let mut plan = Plan::default();
+    let mut wanted = BTreeSet::new();
+    for intent in &outcome.intents {
+        let checked = intent::check(intent, context)?;
+        if !wanted.insert(checked.key.clone()) {
+            return Err(Refusal::Twice { key: checked.key });
+        }
+        match intent {
+            Intent::Ensure(ensure) => {
+                ensure_object(checked, ensure.if_unchanged.as_ref(), context, &mut plan)
+            }
+            Intent::Create(_) => create_object(checked, context, &mut plan),
+            Intent::Amend(amend) => amend_object(checked, &amend.uid, context, &mut plan),
+            Intent::Remove(remove) => remove_object(checked.key, &remove.uid, context, &mut plan),
+        }
+    }
+    prune(&wanted, context, &mut plan);
+    order::sort(&mut plan.writes);
+    Ok(plan)
+}
+
+fn ensure_object(
+    checked: intent::Checked,
+    if_unchanged: Option<&crate::model::ObservedVersion>,
+    context: &Context<'_>,
+    plan: &mut Plan,
+) {
+    let intent::Checked { key, mut body } = checked;
+    let existing = context.existing.get(&key);
+    if let Some(reason) = existing.and_then(|existing| blocked(&key, existing, context)) {
+        plan.blocked.push(reason);
+        return;
+    }
+    inject::ownership(&mut body, context.owner);
+    inject::templates(&mut body, &key.kind, context.owner);
+    inject::applied_by(&mut body, context.operlet);
+    let precondition = match (if_unchanged, existing) {
+        (Some(version), _) => Precondition::Unchanged {
+            uid: version.uid.clone(),
+            resource_version: version.resource_version.clone(),
+        },
+        (None, Some(existing)) => Precondition::Same { uid: existing.uid.clone() },
+        (None, None) => Precondition::Absent,
+    };
+    apply(key, body, precondition, context, plan);
+}
+
+fn create_object(checked: intent::Checked, context: &Context<'_>, plan: &mut Plan) {
+    let intent::Checked { key, mut body } = checked;
+    let Some(existing) = context.existing.get(&key) else {
+        inject::ownership(&mut body, context.owner);
+        inject::templates(&mut body, &key.kind, context.owner);
+        plan.writes.push(Write::Create { key, body });
+        return;
+    };
+    if let Some(reason) = blocked(&key, existing, context) {
+        plan.blocked.push(reason);
+    } else if existing.controller.is_none() {
+        // An orphan is adopted, but what it holds is never touched.
+        let mut body = inject::identity(&key);
+        inject::ownership(&mut body, context.owner);
+        apply(key, body, Precondition::Same { uid: existing.uid.clone() }, context, plan);
+    }
+}
+
+fn amend_object(checked: intent::Checked, uid: &str, context: &Context<'_>, plan: &mut Plan) {
+    let intent::Checked { key, body } = checked;
+    match context.existing.get(&key) {
+        Some(existing) if existing.uid == uid && !existing.deleting => {
+            apply(key, body, Precondition::Same { uid: uid.to_owned() }, context, plan);
+        }
+        Some(existing) if existing.uid == uid => plan.blocked.push(Blocked::Leaving { key }),
+        _ => plan.blocked.push(Blocked::Gone { key, uid: uid.to_owned() }),
+    }
+}
+
+fn remove_object(key: ObjectKey, uid: &str, context: &Context<'_>, plan: &mut Plan) {
+    // Anything else is gone already, which is what was wanted.
+    if let Some(existing) = context.existing.get(&key)
+        && existing.uid == uid
+        && !existing.deleting
+    {
+        plan.writes.push(Write::Delete { key, uid: uid.to_owned() });
+    }
+}
+
+fn apply(key: ObjectKey, body: Value, precondition: Precondition, context: &Context<'_>, plan: &mut Plan) {
+    let intent = fingerprint(&body);
+    let unchanged = context.applied.get(&key).is_some_and(|applied| {
+        applied.intent == intent
+            && context.existing.get(&key).is_some_and(|existing| existing.fingerprint == applied.result)
+    });
+    if unchanged {
+        plan.unchanged += 1;
+    } else {
+        plan.writes.push(Write::Apply { key, body, intent, precondition });
+    }
+}
+
+/// Why an object that exists may not be ensured, if so.
+fn blocked(key: &ObjectKey, existing: &Existing, context: &Context<'_>) -> Option<Blocked> {
+    match &existing.controller {
+        Some(controller) if is_earlier_self(controller, context.owner) => {
+            Some(Blocked::Leaving { key: key.clone() })
+        }
+        Some(controller) if controller.uid != context.owner.uid => Some(Blocked::Foreign {
+            key: key.clone(),
+            kind: controller.kind.kind.clone(),
+            name: controller.name.clone(),
+        }),
+        _ if existing.deleting => Some(Blocked::Leaving { key: key.clone() }),
+        _ => None,
+    }
+}
+
+/// Whether a controller is a resource of the same kind and name that was deleted
+/// since: what it controls is on its way out, and is neither adopted nor read.
+#[must_use]
+pub fn is_earlier_self(controller: &ControllerReference, owner: &Owner) -> bool {
+    controller.kind.group == owner.key.kind.group
+        && controller.kind.kind == owner.key.kind.kind
+        && controller.name == owner.key.name
+        && controller.uid != owner.uid
+}
+
+/// Deletes what this operlet ensured for this resource and does not want any
+/// more. All three marks must agree: a label can be forged, and what a controller
+/// made from a template was never ensured.
+fn prune(wanted: &BTreeSet<ObjectKey>, context: &Context<'_>, plan: &mut Plan) {
+    for (key, existing) in context.existing {
+        let ensured = existing.applied_by.as_deref() == Some(context.operlet)
+            && existing.controller.as_ref().is_some_and(|controller| controller.uid == context.owner.uid);
+        let may_go = (context.children.iter().chain(context.retired))
+            .any(|child| child.prune && child.resource.kind == key.kind);
+        if ensured && may_go && !existing.deleting && !wanted.contains(key) {
+            plan.writes.push(Write::Delete { key: key.clone(), uid: existing.uid.clone() });
+        }
+    }
+}
+
+/// The hash of a JSON value. Maps are ordered, so equal values hash equal.
+#[must_use]
+pub fn fingerprint(value: &Value) -> Fingerprint {
+    Sha256::digest(value.to_string().as_bytes()).into()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,262 @@
+use serde_json::json;
+
+use super::*;
+use crate::model::{Amend, Ensure, OWNER_LABEL, Remove, ResourceKind};
+
+const OPERLET: &str = "things";
+
+fn owner() -> Owner {
+    let kind = GroupVersionKind::from_type("things.example.com/v1", "Thing");
+    let key = ObjectKey { kind, namespace: Some("space".into()), name: "one".into() };
+    Owner { key, uid: "uid-of-one".into() }
+}
+
+fn child(api_version: &str, kind: &str, plural: &str, namespaced: bool, prune: bool) -> ChildKind {
+    let kind = GroupVersionKind::from_type(api_version, kind);
+    ChildKind { resource: ResourceKind { kind, plural: plural.into(), namespaced }, prune }
+}
+
+fn children() -> Vec<ChildKind> {
+    vec![
+        child("v1", "ConfigMap", "configmaps", true, true),
+        child("v1", "Secret", "secrets", true, false),
+        child("v1", "Pod", "pods", true, false),
+        child("apps/v1", "StatefulSet", "statefulsets", true, true),
+        child("rbac.authorization.k8s.io/v1", "ClusterRole", "clusterroles", false, true),
+    ]
+}
+
+fn key(api_version: &str, kind: &str, name: &str) -> ObjectKey {
+    let kind = GroupVersionKind::from_type(api_version, kind);
+    ObjectKey { kind, namespace: Some("space".into()), name: name.into() }
+}
+
+fn ensure(object: &Value) -> Intent {
+    Intent::Ensure(Ensure { object: object.to_string(), if_unchanged: None })
+}
+
+fn config_map(name: &str) -> Value {
+    json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": name }, "data": { "a": "b" } })
+}
+
+fn controller(kind: &str, name: &str, uid: &str) -> ControllerReference {
+    let kind = GroupVersionKind::from_type("things.example.com/v1", kind);
+    ControllerReference { kind, name: name.into(), uid: uid.into() }
+}
+
+/// An object that this operlet ensured for the resource.
+fn ensured() -> Existing {
+    Existing {
+        uid: "uid-of-object".into(),
+        resource_version: "7".into(),
+        controller: Some(controller("Thing", "one", "uid-of-one")),
+        applied_by: Some(OPERLET.into()),
+        deleting: false,
+        fingerprint: [1; 32],
+    }
+}
+
+fn plan_with(
+    intents: Vec<Intent>,
+    existing: &[(ObjectKey, Existing)],
+    applied: &[(ObjectKey, Applied)],
+) -> Result<Plan, Refusal> {
+    let outcome = Outcome { intents, ..Outcome::default() };
+    let context = Context {
+        operlet: OPERLET,
+        owner: &owner(),
+        children: &children(),
+        retired: &[child("v1", "Service", "services", true, true)],
+        existing: &existing.iter().cloned().collect(),
+        applied: &applied.iter().cloned().collect(),
+    };
+    plan(&outcome, &context)
+}
+
+fn planned(intents: Vec<Intent>, existing: &[(ObjectKey, Existing)]) -> Plan {
+    plan_with(intents, existing, &[]).unwrap()
+}
+
+fn body_of(plan: &Plan) -> &Value {
+    match plan.writes.as_slice() {
+        [Write::Apply { body, .. } | Write::Create { body, .. }] => body,
+        other => panic!("expected one write, got {other:?}"),
+    }
+}
+
+#[test]
+fn an_ensured_object_is_marked_as_the_resources_own() {
+    let plan = planned(vec![ensure(&config_map("a"))], &[]);
+    let metadata = &body_of(&plan)["metadata"];
+    assert_eq!(metadata["labels"][OWNER_LABEL], Owner::label_value(&owner().key));
+    assert_eq!(metadata["namespace"], "space");
+    assert_eq!(metadata["annotations"]["operlet.dev/applied-by"], OPERLET);
+    let reference = &metadata["ownerReferences"][0];
+    assert_eq!(reference["uid"], "uid-of-one");
+    assert_eq!(reference["controller"], true);
+}
+
+#[test]
+fn templates_carry_the_label_and_never_the_annotation() {
+    let set = json!({
+        "apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": { "name": "a" },
+        "spec": { "template": { "spec": {} }, "volumeClaimTemplates": [{ "metadata": { "name": "data" } }] },
+    });
+    let plan = planned(vec![ensure(&set)], &[]);
+    let spec = &body_of(&plan)["spec"];
+    for template in [&spec["template"], &spec["volumeClaimTemplates"][0]] {
+        assert_eq!(template["metadata"]["labels"][OWNER_LABEL], Owner::label_value(&owner().key));
+        assert!(template["metadata"].get("annotations").is_none());
+    }
+}
+
+#[test]
+fn what_is_not_observed_is_applied_only_if_absent_and_the_rest_only_if_the_same() {
+    let precondition = |plan: Plan| match plan.writes.into_iter().next() {
+        Some(Write::Apply { precondition, .. }) => precondition,
+        other => panic!("expected an apply, got {other:?}"),
+    };
+    assert_eq!(precondition(planned(vec![ensure(&config_map("a"))], &[])), Precondition::Absent);
+    let observed = [(key("v1", "ConfigMap", "a"), ensured())];
+    let same = Precondition::Same { uid: "uid-of-object".into() };
+    assert_eq!(precondition(planned(vec![ensure(&config_map("a"))], &observed)), same);
+}
+
+#[test]
+fn nothing_is_written_while_neither_the_intent_nor_the_object_changed() {
+    let key = key("v1", "ConfigMap", "a");
+    let observed = [(key.clone(), ensured())];
+    let first = planned(vec![ensure(&config_map("a"))], &observed);
+    let [Write::Apply { intent, .. }] = first.writes.as_slice() else { panic!("{first:?}") };
+    let applied = [(key.clone(), Applied { intent: *intent, result: [1; 32] })];
+    let again = plan_with(vec![ensure(&config_map("a"))], &observed, &applied).unwrap();
+    assert_eq!((again.writes.len(), again.unchanged), (0, 1));
+    let edited = [(key, Existing { fingerprint: [2; 32], ..ensured() })];
+    let repaired = plan_with(vec![ensure(&config_map("a"))], &edited, &applied).unwrap();
+    assert_eq!(repaired.writes.len(), 1, "a hand edit is put right");
+}
+
+#[test]
+fn an_object_of_another_controller_is_left_alone_and_named() {
+    let foreign = Existing { controller: Some(controller("Other", "x", "uid-of-x")), ..ensured() };
+    for intent in [ensure(&config_map("a")), Intent::Create(config_map("a").to_string())] {
+        let plan = planned(vec![intent], &[(key("v1", "ConfigMap", "a"), foreign.clone())]);
+        assert!(plan.writes.is_empty());
+        let text = plan.blocked[0].to_string();
+        assert!(text.contains("ConfigMap space/a is controlled by Other x"), "{text}");
+    }
+}
+
+#[test]
+fn what_an_earlier_resource_of_the_same_name_controls_is_waited_for() {
+    let earlier = Existing { controller: Some(controller("Thing", "one", "uid-of-old")), ..ensured() };
+    let plan = planned(vec![ensure(&config_map("a"))], &[(key("v1", "ConfigMap", "a"), earlier)]);
+    assert!(matches!(plan.blocked.as_slice(), [Blocked::Leaving { .. }]), "{plan:?}");
+    assert!(plan.writes.is_empty());
+}
+
+#[test]
+fn an_object_that_is_being_deleted_is_waited_for() {
+    let leaving = Existing { deleting: true, ..ensured() };
+    let plan = planned(vec![ensure(&config_map("a"))], &[(key("v1", "ConfigMap", "a"), leaving)]);
+    assert!(matches!(plan.blocked.as_slice(), [Blocked::Leaving { .. }]), "{plan:?}");
+}
+
+#[test]
+fn only_what_this_operlet_ensured_for_this_resource_is_pruned() {
+    let pruned = |kind: (&str, &str), existing: Existing| {
+        planned(vec![], &[(key(kind.0, kind.1, "a"), existing)]).writes.len()
+    };
+    let config_map = ("v1", "ConfigMap");
+    assert_eq!(pruned(config_map, ensured()), 1);
+    assert_eq!(pruned(("v1", "Service"), ensured()), 1, "a kind that the component dropped");
+    assert_eq!(pruned(("v1", "Secret"), ensured()), 0, "a kind that may not be pruned");
+    assert_eq!(pruned(config_map, Existing { applied_by: None, ..ensured() }), 0, "only brought about");
+    assert_eq!(pruned(config_map, Existing { applied_by: Some("other".into()), ..ensured() }), 0);
+    assert_eq!(pruned(config_map, Existing { controller: None, ..ensured() }), 0);
+    let other = Some(controller("Thing", "two", "uid-of-two"));
+    assert_eq!(pruned(config_map, Existing { controller: other, ..ensured() }), 0);
+    assert_eq!(pruned(config_map, Existing { deleting: true, ..ensured() }), 0);
+}
+
+#[test]
+fn a_created_object_is_never_written_again() {
+    let secret = json!({ "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "a" } });
+    let intent = || vec![Intent::Create(secret.to_string())];
+    let plan = planned(intent(), &[]);
+    assert!(matches!(plan.writes.as_slice(), [Write::Create { .. }]));
+    assert!(body_of(&plan)["metadata"].get("annotations").is_none(), "so it is never pruned");
+    let existing = Existing { applied_by: None, ..ensured() };
+    assert_eq!(planned(intent(), &[(key("v1", "Secret", "a"), existing.clone())]), Plan::default());
+    let orphan = Existing { controller: None, ..existing };
+    let adopted = planned(intent(), &[(key("v1", "Secret", "a"), orphan)]);
+    assert!(
+        body_of(&adopted).get("data").is_none()
+            && body_of(&adopted)["metadata"]["ownerReferences"].is_array()
+    );
+}
+
+#[test]
+fn an_amended_object_keeps_its_controller_and_is_never_created() {
+    let pod =
+        json!({ "apiVersion": "v1", "kind": "Pod", "metadata": { "name": "a", "labels": { "role": "x" } } });
+    let amend = |uid: &str| vec![Intent::Amend(Amend { object: pod.to_string(), uid: uid.into() })];
+    let set = Some(controller("StatefulSet", "set", "uid-of-set"));
+    let observed = [(key("v1", "Pod", "a"), Existing { controller: set, ..ensured() })];
+    let plan = planned(amend("uid-of-object"), &observed);
+    assert!(body_of(&plan)["metadata"].get("ownerReferences").is_none());
+    assert!(matches!(plan.writes.as_slice(), [Write::Apply { precondition: Precondition::Same { .. }, .. }]));
+    for (uid, observed) in [("another", &observed[..]), ("uid-of-object", &[])] {
+        let plan = planned(amend(uid), observed);
+        assert!(plan.writes.is_empty());
+        assert!(matches!(plan.blocked.as_slice(), [Blocked::Gone { .. }]), "{plan:?}");
+    }
+}
+
+#[test]
+fn a_removal_hits_only_the_object_that_was_seen() {
+    let remove = |uid: &str| vec![Intent::Remove(Remove { key: key("v1", "Pod", "a"), uid: uid.into() })];
+    let observed = [(key("v1", "Pod", "a"), Existing { applied_by: None, ..ensured() })];
+    assert_eq!(planned(remove("uid-of-object"), &observed).writes.len(), 1);
+    assert_eq!(planned(remove("another"), &observed).writes.len(), 0);
+    assert_eq!(planned(remove("uid-of-object"), &[]).writes.len(), 0);
+}
+
+#[test]
+fn what_others_need_comes_first_and_deletes_come_last() {
+    let set = json!({ "apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": { "name": "a" } });
+    let observed = [(key("v1", "ConfigMap", "old"), ensured())];
+    let plan = planned(vec![ensure(&set), ensure(&config_map("b")), ensure(&config_map("a"))], &observed);
+    let names: Vec<_> = plan.writes.iter().map(|write| write.key().to_string()).collect();
+    let wanted = ["ConfigMap space/a", "ConfigMap space/b", "StatefulSet space/a", "ConfigMap space/old"];
+    assert_eq!(names, wanted);
+}
+
+#[track_caller]
+fn check_refused(object: &Value, words: &str) {
+    let observed = [(key("v1", "ConfigMap", "old"), ensured())];
+    let refusal = plan_with(vec![ensure(object)], &observed, &[]).unwrap_err().to_string();
+    assert!(refusal.contains(words), "{refusal}");
+}
+
+#[test]
+fn a_broken_rule_voids_the_whole_decision() {
+    let with = |pointer: &str, value: Value| {
+        let mut object = config_map("a");
+        let (parent, name) = pointer.rsplit_once('/').unwrap();
+        object.pointer_mut(parent).unwrap()[name] = value;
+        object
+    };
+    check_refused(&json!({}), "apiVersion");
+    check_refused(&with("/metadata/name", json!("")), "metadata.name");
+    check_refused(&with("/kind", json!("Node")), "does not name Node.v1 among its children");
+    check_refused(&with("/metadata/namespace", json!("kube-system")), "outside of its resource's namespace");
+    check_refused(&with("/metadata/ownerReferences", json!([])), "metadata.ownerReferences");
+    check_refused(&with("/metadata/uid", json!("u")), "metadata.uid");
+    let role = json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": { "name": "a" },
+    });
+    check_refused(&role, "cluster-scoped");
+    let twice = plan_with(vec![ensure(&config_map("a")), ensure(&config_map("a"))], &[], &[]);
+    assert!(matches!(twice, Err(Refusal::Twice { .. })));
+}

@@ -1,0 +1,115 @@
+//! Where things are: the checkout, its packages, cargo's target directory.
+
+use anyhow::{Context, Result, bail};
+use operlet_lab::shell;
+use serde::Deserialize;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// What cargo knows of this checkout.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Workspace {
+    #[serde(rename = "workspace_root")]
+    pub(crate) root: PathBuf,
+    #[serde(rename = "target_directory")]
+    pub(crate) target: PathBuf,
+    pub(crate) packages: Vec<Package>,
+}
+
+/// A package of the workspace.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Package {
+    pub(crate) name: String,
+    pub(crate) manifest_path: PathBuf,
+    pub(crate) dependencies: Vec<Dependency>,
+    targets: Vec<Target>,
+}
+
+/// A dependency as a package's manifest names it.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Dependency {
+    pub(crate) name: String,
+    /// None is an ordinary one; else `dev` or `build`.
+    pub(crate) kind: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Target {
+    name: String,
+    kind: Vec<String>,
+}
+
+impl Workspace {
+    /// Asks cargo.
+    pub(crate) fn locate() -> Result<Self> {
+        // `cargo run` names the directory of this package; a binary started by
+        // hand falls back on the place that it was built in.
+        let here = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+        let mut cargo = Command::new(cargo_program());
+        cargo.args(["metadata", "--no-deps", "--format-version", "1", "--manifest-path"]);
+        let metadata = shell::output(cargo.arg(Path::new(&here).join("Cargo.toml")))?;
+        serde_json::from_str(&metadata).context("cargo metadata is not as expected")
+    }
+
+    /// A cargo command that works on this checkout and shares its target directory.
+    pub(crate) fn cargo(&self, subcommand: &str) -> Command {
+        let mut command = Command::new(cargo_program());
+        command.current_dir(&self.root).env("CARGO_TARGET_DIR", &self.target).arg(subcommand);
+        // Those of this program's own package would mislead what is built or tested.
+        for (name, _) in std::env::vars_os() {
+            let own = name.to_string_lossy();
+            if own.starts_with("CARGO_PKG_") || own.starts_with("CARGO_MANIFEST_") {
+                command.env_remove(&name);
+            }
+        }
+        command
+    }
+
+    /// A path of the checkout.
+    pub(crate) fn path(&self, relative: &str) -> PathBuf {
+        self.root.join(relative)
+    }
+
+    /// The package of this name, if there is one.
+    pub(crate) fn package(&self, name: &str) -> Option<&Package> {
+        self.packages.iter().find(|package| package.name == name)
+    }
+
+    /// The host's release binary, as `cargo build --release` leaves it.
+    pub(crate) fn host_binary(&self) -> PathBuf {
+        self.target.join("release/operlet")
+    }
+}
+
+impl Package {
+    /// Whether the package has a target of this kind (`test`, `example`) and name.
+    pub(crate) fn has(&self, kind: &str, name: &str) -> bool {
+        self.targets.iter().any(|target| target.name == name && target.kind.iter().any(|other| other == kind))
+    }
+
+    /// Whether any of the package's examples builds a component.
+    pub(crate) fn has_component_examples(&self) -> bool {
+        self.directory().is_some_and(|directory| directory.join("examples").is_dir())
+    }
+
+    fn directory(&self) -> Option<&Path> {
+        self.manifest_path.parent()
+    }
+}
+
+/// The version that all packages of the workspace carry.
+pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// The toolchain's directory.
+pub(crate) fn sysroot(workspace: &Workspace) -> Result<PathBuf> {
+    let printed = shell::output(Command::new("rustc").current_dir(&workspace.root).args(["--print", "sysroot"]))?;
+    match printed.trim() {
+        "" => bail!("rustc names no sysroot"),
+        path => Ok(path.into()),
+    }
+}
+
+/// The cargo that runs this program, else the one on the PATH.
+pub(crate) fn cargo_program() -> std::ffi::OsString {
+    std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
+}
