@@ -3,7 +3,10 @@
 
 use std::borrow::Cow;
 
-use kube::{CustomResourceExt as _, core::Rule};
+use kube::{
+    CustomResourceExt as _,
+    core::{Message, Rule},
+};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Value, json};
 
@@ -20,14 +23,16 @@ use crate::{
 /// None that the types allow: it is what the writer of YAML may answer.
 pub fn yaml() -> Result<String, serde_saphyr::ser::Error> {
     let definition = serde_saphyr::to_string(&Redis::crd())?;
-    Ok(format!("# Generated from guest-redis/src/spec.rs by `cargo xtask codegen`: change it there.\n{definition}"))
+    Ok(format!(
+        "# Generated from guest-redis/src/spec.rs by `cargo xtask codegen`: change it there.\n{definition}"
+    ))
 }
 
 /// Services are named after the resource, pods and claims too, each with a suffix
 /// that must fit into a label of 63 characters.
 pub(crate) fn name_length_rule() -> Rule {
     Rule::new(format!("self.metadata.name.size() <= {NAME_LENGTH_MAX}"))
-        .message(format!("the name must have at most {NAME_LENGTH_MAX} characters"))
+        .message(Message::Message(format!("the name must have at most {NAME_LENGTH_MAX} characters")))
 }
 
 /// The names of Services, unlike those of other resources, begin with a letter and
@@ -45,9 +50,8 @@ pub(crate) fn image_or_version_rule() -> Rule {
 
 /// Claim templates of a StatefulSet cannot change.
 pub(crate) fn storage_presence_rule() -> Rule {
-    Rule::new("has(self.storage) == has(oldSelf.storage)").message(
-        "storage can be neither added nor removed later: create another Redis and copy the data",
-    )
+    Rule::new("has(self.storage) == has(oldSelf.storage)")
+        .message("storage can be neither added nor removed later: create another Redis and copy the data")
 }
 
 pub(crate) fn storage_class_rule() -> Rule {
@@ -115,6 +119,6 @@ impl JsonSchema for Quantity {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({"x-kubernetes-int-or-string": true, "anyOf": [{"type": "integer"}, {"type": "string"}]})
+        json_schema!({"x-kubernetes-int-or-string": true})
     }
 }

@@ -46,7 +46,7 @@ pub(crate) fn resolve<'a>(
         return Ok(Resolved { image, version });
     }
     // A tag or digest marks a reference: the spec no longer gives that image.
-    let kept = before.filter(|version| !version.contains([':', '@']) && image_of(version, settings).is_some());
+    let kept = before.filter(|version| !version.contains([':', '@']));
     let version = spec.version.as_deref().or(kept).unwrap_or(DEFAULT_VERSION);
     match image_of(version, settings) {
         Some(image) => Ok(Resolved { image, version }),
@@ -91,6 +91,7 @@ mod tests {
         check(r#"{"version": "7.0"}"#, Some("8.0"), Ok(("docker.io/library/redis:7.0", "7.0")));
         check("{}", Some("7.0"), Ok(("docker.io/library/redis:7.0", "7.0")));
         check("{}", None, Ok(("registry.example/redis:8", "8.0")));
+        check("{}", Some("5"), Err("5 is not known"));
         check("{}", Some("redis:7.2"), Ok(("registry.example/redis:8", "8.0")));
         check(r#"{"version": "6"}"#, None, Err("Use one of 7.0, 8.0, 9, valkey-8.1"));
     }

@@ -26,7 +26,6 @@ pub(crate) struct Names<'a> {
     /// The resource's name: also the StatefulSet's, the read-write Service's and
     /// the PodDisruptionBudget's.
     pub(crate) redis: &'a str,
-    pub(crate) namespace: &'a str,
     pub(crate) headless: String,
     pub(crate) replicas: String,
     pub(crate) config: String,
@@ -41,7 +40,6 @@ impl<'a> Names<'a> {
     pub(crate) fn new(redis: &'a str, namespace: &'a str) -> Self {
         Self {
             redis,
-            namespace,
             headless: format!("{redis}-headless"),
             replicas: format!("{redis}-replicas"),
             config: format!("{redis}-config"),

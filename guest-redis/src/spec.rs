@@ -1,6 +1,8 @@
 //! The `Redis` resource as its author writes it. With the feature `crd` the same
 //! types give its schema, so that doc comments here are what `kubectl explain` says.
 
+#![cfg_attr(feature = "crd", allow(unreachable_pub, reason = "what the derives expand to"))]
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -21,7 +23,6 @@ use crate::crd;
         plural = "redises",
         singular = "redis",
         shortname = "rd",
-        category = "all",
         namespaced,
         status = "crate::status::RedisStatus",
         doc = "A Redis: one primary that takes writes, and replicas that follow it.",
@@ -266,12 +267,14 @@ pub struct SecretReference {
 /// What each pod requests and may use.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[cfg_attr(feature = "crd", derive(schemars::JsonSchema))]
-#[serde(default)]
 pub struct Resources {
+    // Without defaults of their own: a default request could exceed a limit given.
     /// What is set aside for each pod.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[cfg_attr(feature = "crd", schemars(extend("maxProperties" = 16)))]
     pub requests: BTreeMap<String, Quantity>,
     /// What each pod may use at most. With a limit on memory, data may take `memory.maxmemoryPercent` of it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[cfg_attr(feature = "crd", schemars(extend("maxProperties" = 16)))]
     pub limits: BTreeMap<String, Quantity>,
 }
@@ -398,7 +401,10 @@ impl Default for Resources {
     fn default() -> Self {
         // Enough to try it out, and bounded, so that one Redis cannot take a node.
         let quantities = |pairs: &[(&str, &str)]| {
-            pairs.iter().map(|(name, text)| ((*name).to_owned(), Quantity::Text((*text).to_owned()))).collect()
+            pairs
+                .iter()
+                .map(|(name, text)| ((*name).to_owned(), Quantity::Text((*text).to_owned())))
+                .collect()
         };
         Self {
             requests: quantities(&[("cpu", "50m"), ("memory", "128Mi")]),

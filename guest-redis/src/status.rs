@@ -1,4 +1,7 @@
 //! The status of a `Redis`.
+//!
+//! Its schema has no enumerations: a newer component under an older schema, or one
+//! that was rolled back, must not be refused for a word.
 
 use serde::{Deserialize, Serialize};
 
@@ -16,8 +19,9 @@ pub struct RedisStatus {
     /// The version of the operlet that decided last.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub operlet_version: Option<String>,
-    /// How it is in one word.
+    /// How it is in one word: Creating, Running, Updating or Degraded.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "crd", schemars(with = "Option<String>"))]
     pub phase: Option<Phase>,
     /// The primary.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -35,7 +39,7 @@ pub struct RedisStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub selector: Option<String>,
     /// The pods, in the order of their ordinals.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[cfg_attr(
         feature = "crd",
         schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["pod"]))
@@ -61,7 +65,6 @@ pub struct RedisStatus {
 
 /// How a Redis is, in one word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
-#[cfg_attr(feature = "crd", derive(schemars::JsonSchema))]
 pub enum Phase {
     /// It has not been complete yet.
     Creating,
@@ -87,7 +90,8 @@ pub struct Primary {
 pub struct Member {
     /// Its name.
     pub pod: String,
-    /// What it is for.
+    /// What it is for: primary or replica.
+    #[cfg_attr(feature = "crd", schemars(with = "String"))]
     pub role: Role,
     /// Whether it is ready: it serves, and if it is a replica, it follows.
     pub ready: bool,
@@ -95,7 +99,6 @@ pub struct Member {
 
 /// What a pod is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
-#[cfg_attr(feature = "crd", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
     /// It takes writes.

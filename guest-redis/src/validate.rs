@@ -3,7 +3,7 @@
 
 use operlet_sdk::Failure;
 
-use crate::{quantity, reserved, spec::RedisSpec};
+use crate::{observed::Observed, quantity, reserved, spec::RedisSpec};
 
 /// The longest suffix of an object's name and a StatefulSet's hash must fit into 63
 /// characters beside it.
@@ -34,6 +34,15 @@ pub(crate) fn check(name: &str, spec: &RedisSpec) -> Result<(), Failure> {
     check_config(spec)
 }
 
+/// Fails if the spec asks for a change that Kubernetes cannot make.
+pub(crate) fn check_change(spec: &RedisSpec, observed: &Observed<'_>) -> Result<(), Failure> {
+    let Some(stateful_set) = &observed.stateful_set else { return Ok(()) };
+    require(spec.storage.is_some() == stateful_set.spec.volume_claim_templates.is_some(), || {
+        "spec.storage: it can be neither added nor removed later; create another Redis and copy the data"
+            .to_owned()
+    })
+}
+
 fn check_name(name: &str) -> Result<(), Failure> {
     require(name.len() <= NAME_LENGTH_MAX, || {
         format!("metadata.name: {name} has more than {NAME_LENGTH_MAX} characters")
@@ -43,7 +52,9 @@ fn check_name(name: &str) -> Result<(), Failure> {
         && name.chars().all(allowed)
         && !name.ends_with('-');
     require(well_formed, || {
-        format!("metadata.name: {name} must begin with a lower-case letter and hold only such letters, digits and hyphens")
+        format!(
+            "metadata.name: {name} must begin with a lower-case letter and hold only such letters, digits and hyphens"
+        )
     })
 }
 
@@ -53,7 +64,9 @@ fn check_config(spec: &RedisSpec) -> Result<(), Failure> {
         // would slip through.
         let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '.';
         require(!setting.is_empty() && setting.chars().all(allowed), || {
-            format!("spec.config: {setting:?} is no setting; names have lower-case letters, digits and hyphens")
+            format!(
+                "spec.config: {setting:?} is no setting; names have lower-case letters, digits and hyphens"
+            )
         })?;
         if let Some(refusal) = reserved::refusal(setting) {
             return Err(Failure::invalid(format!("spec.config: {refusal}")));
@@ -83,7 +96,9 @@ mod tests {
         let spec: RedisSpec = serde_json::from_value(spec).unwrap();
         match (check(name, &spec), expected) {
             (Ok(()), None) => {}
-            (Err(Failure::Invalid(message)), Some(expected)) => assert!(message.contains(expected), "{message}"),
+            (Err(Failure::Invalid(message)), Some(expected)) => {
+                assert!(message.contains(expected), "{message}")
+            }
             (result, expected) => panic!("{result:?} instead of {expected:?}"),
         }
     }
@@ -96,7 +111,10 @@ mod tests {
         check_spec(json!({"replicas": 99}), Some("spec.replicas: 99"));
         check_spec(json!({"memory": {"maxmemoryPercent": 0}}), Some("spec.memory.maxmemoryPercent"));
         check_spec(json!({"storage": {"size": "ten"}}), Some("spec.storage.size: ten"));
-        check_spec(json!({"persistence": {"save": [{"seconds": 0, "changes": 1}]}}), Some("spec.persistence.save"));
+        check_spec(
+            json!({"persistence": {"save": [{"seconds": 0, "changes": 1}]}}),
+            Some("spec.persistence.save"),
+        );
     }
 
     #[test]

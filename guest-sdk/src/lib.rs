@@ -139,7 +139,7 @@ macro_rules! export {
                     $crate::runtime::reconcile::<$operator>(&observation)
                 }
             }
-            $crate::bindings::export!(Exported with_types_in $crate::bindings);
+    $crate::bindings::export!(Exported with_types_in $crate::bindings);
         };
         #[cfg(not(target_family = "wasm"))]
         const _: () = $crate::runtime::is_operator::<$operator>();

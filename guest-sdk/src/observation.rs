@@ -24,7 +24,9 @@ impl Observation {
     /// not fit the type; the message names object and field.
     pub fn observed_as<'a, T: Deserialize<'a>>(&'a self, kind: &Kind) -> Result<Vec<T>, Failure> {
         let of_kind = self.observed.iter().find(|entry| kind.is(&entry.kind)).ok_or_else(|| {
-            Failure::bug(format!("{kind} is not observed: name it in the manifest as a child or observed kind"))
+            Failure::bug(format!(
+                "{kind} is not observed: name it in the manifest as a child or observed kind"
+            ))
         })?;
         read_all(kind, &of_kind.objects)
     }

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use operlet::{
     engine::{CallContext, CallError, Component},
     model::{
-        ConditionStatus, Decision, Failure, GroupVersionKind, Intent, Limits, ObjectsOfKind, Observation, Outcome,
+        ConditionStatus, Decision, Failure, GroupVersionKind, Intent, Limits, ObjectsOfKind, Observation,
+        Outcome,
     },
 };
 
 use crate::load::load;
 
-pub fn observation(behaviour: &str) -> Observation {
+pub(crate) fn observation(behaviour: &str) -> Observation {
     let kind = GroupVersionKind::from_type("v1", "ConfigMap");
     Observation {
         resource: r#"{"apiVersion":"test.operlet.dev/v1","kind":"Thing","metadata":{"name":"a"}}"#.into(),
@@ -25,15 +26,15 @@ pub fn observation(behaviour: &str) -> Observation {
     }
 }
 
-pub fn context() -> CallContext {
+pub(crate) fn context() -> CallContext {
     CallContext { operlet: "things".into(), resource: "default/a".into() }
 }
 
-pub async fn call(component: &Component, behaviour: &str) -> Result<Result<Decision, Failure>, CallError> {
+pub(crate) async fn call(component: &Component, behaviour: &str) -> Result<Result<Decision, Failure>, CallError> {
     component.reconcile(&observation(behaviour), &Limits::default(), &context()).await
 }
 
-pub async fn settled(component: &Component, behaviour: &str) -> Outcome {
+pub(crate) async fn settled(component: &Component, behaviour: &str) -> Outcome {
     match call(component, behaviour).await.unwrap().unwrap() {
         Decision::Settle(outcome) => outcome,
         other => panic!("{other:?}"),

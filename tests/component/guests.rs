@@ -8,13 +8,13 @@ use std::{
 };
 
 /// The bytes of one of `tests/guests/examples`.
-pub fn guest(name: &str) -> Vec<u8> {
+pub(crate) fn guest(name: &str) -> Vec<u8> {
     let path = guest_path(name);
     fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
 /// Where one of `tests/guests/examples` is, once it is built.
-pub fn guest_path(name: &str) -> PathBuf {
+pub(crate) fn guest_path(name: &str) -> PathBuf {
     directory().join(format!("{name}.wasm"))
 }
 
@@ -35,7 +35,8 @@ fn build() -> PathBuf {
         Some(directory) => workspace.join(directory),
         None => workspace.join("target"),
     };
-    let arguments = "build --quiet --target wasm32-unknown-unknown --profile guest --examples -p operlet-test-guests";
+    let arguments =
+        "build --quiet --target wasm32-unknown-unknown --profile guest --examples -p operlet-test-guests";
     let status = Command::new(env!("CARGO"))
         .args(arguments.split(' '))
         .arg("--target-dir")

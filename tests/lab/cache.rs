@@ -35,7 +35,9 @@ impl Cache {
         let root = set(VARIABLE)
             .or_else(|| Some(set("XDG_CACHE_HOME")?.join("operlet")))
             .or_else(|| Some(set("HOME")?.join(".cache/operlet")));
-        let Some(root) = root else { bail!("neither HOME nor {VARIABLE} is set: where should the cache be?") };
+        let Some(root) = root else {
+            bail!("neither HOME nor {VARIABLE} is set: where should the cache be?")
+        };
         if !root.is_absolute() {
             bail!("{VARIABLE} must be an absolute path, not {}", root.display());
         }

@@ -17,10 +17,11 @@ const ROOT: &str = "/sys/fs/cgroup";
 const NEEDED: [&str; 5] = ["cpu", "cpuacct", "cpuset", "memory", "pids"];
 const TOP: &str = "operlet";
 const END_TIMEOUT: Duration = Duration::from_secs(15);
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// The hierarchies of this machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Cgroups {
+pub(crate) enum Cgroups {
     /// Version 1: one hierarchy for each controller, by its mount point.
     One(Vec<PathBuf>),
     /// Version 2: a single one.
@@ -29,7 +30,7 @@ pub enum Cgroups {
 
 impl Cgroups {
     /// Finds out what this machine has.
-    pub fn detect() -> Result<Self> {
+    pub(crate) fn detect() -> Result<Self> {
         Self::parse(&files::read(Path::new("/proc/mounts"))?)
     }
 
@@ -37,7 +38,8 @@ impl Cgroups {
         let (mut ones, mut controllers, mut two) = (Vec::new(), Vec::new(), None);
         for line in mounts.lines() {
             let mut fields = line.split(' ').skip(1);
-            let (Some(path), Some(kind), Some(options)) = (fields.next(), fields.next(), fields.next()) else {
+            let (Some(path), Some(kind), Some(options)) = (fields.next(), fields.next(), fields.next())
+            else {
                 continue;
             };
             match kind {
@@ -46,13 +48,16 @@ impl Cgroups {
                     controllers.extend(options.split(',').map(str::to_owned));
                 }
                 "cgroup2" if path == ROOT => two = Some(PathBuf::from(path)),
+                // Beside version 1 it controls nothing, but container runtimes use it all the same.
+                "cgroup2" if path.starts_with(ROOT) => ones.push(PathBuf::from(path)),
                 _ => {}
             }
         }
         if let Some(two) = two {
             return Ok(Self::Two(two));
         }
-        let missing: Vec<_> = NEEDED.into_iter().filter(|need| !controllers.iter().any(|c| c == need)).collect();
+        let missing: Vec<_> =
+            NEEDED.into_iter().filter(|need| !controllers.iter().any(|c| c == need)).collect();
         if !missing.is_empty() {
             bail!(
                 "this machine shows no cgroup hierarchy for {} under {ROOT}: mount them \
@@ -64,12 +69,12 @@ impl Cgroups {
     }
 
     /// The path of a lab's group below the hierarchies, as a kubelet wants to know it.
-    pub fn path(lab: &Name, leaf: &str) -> String {
+    pub(crate) fn path(lab: &Name, leaf: &str) -> String {
         format!("/{TOP}/{lab}/{leaf}")
     }
 
     /// Makes a group of the lab and returns the file to which a process writes itself.
-    pub fn make(&self, lab: &Name, leaf: &str) -> Result<PathBuf> {
+    pub(crate) fn make(&self, lab: &Name, leaf: &str) -> Result<PathBuf> {
         match self {
             Self::One(hierarchies) => {
                 for hierarchy in hierarchies {
@@ -94,47 +99,52 @@ impl Cgroups {
         Ok(self.tracking().join(TOP).join(lab.as_str()).join(leaf).join("cgroup.procs"))
     }
 
-    /// Every process of the lab.
-    pub fn processes(&self, lab: &Name) -> Vec<i32> {
+    /// Every process of the lab, or of one of its groups.
+    pub(crate) fn processes(&self, lab: &Name, leaf: Option<&str>) -> Vec<i32> {
         let mut found = Vec::new();
-        visit(&self.tracking().join(TOP).join(lab.as_str()), &mut |group| {
+        visit(&group(&self.tracking(), lab, leaf), &mut |group| {
             let processes = fs::read_to_string(group.join("cgroup.procs")).unwrap_or_default();
             found.extend(processes.lines().filter_map(|line| line.parse::<i32>().ok()));
         });
         found
     }
 
-    /// Ends every process of the lab.
-    pub fn kill(&self, lab: &Name) -> Result<()> {
+    /// Ends every process of the lab, or of one of its groups.
+    pub(crate) fn kill(&self, lab: &Name, leaf: Option<&str>) -> Result<()> {
         let deadline = Instant::now() + END_TIMEOUT;
         loop {
-            let processes = self.processes(lab);
-            // Zero is how the kernel shows a process of a namespace out of sight.
+            let processes = self.processes(lab, leaf);
             if processes.is_empty() {
                 return Ok(());
             }
             if Instant::now() > deadline {
                 bail!("processes {processes:?} of lab {lab} do not end: is a disk hanging?");
             }
+            // Zero is how the kernel shows a process of a namespace out of sight.
             for pid in processes.into_iter().filter_map(rustix::process::Pid::from_raw) {
                 let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
             }
-            std::thread::sleep(Duration::from_millis(20));
+            std::thread::sleep(PAUSE);
         }
     }
 
     /// Removes a group of the lab, or all of them, with every group below.
-    pub fn remove(&self, lab: &Name, leaf: Option<&str>) -> Result<()> {
+    pub(crate) fn remove(&self, lab: &Name, leaf: Option<&str>) -> Result<()> {
         for hierarchy in self.hierarchies() {
-            let top = hierarchy.join(TOP);
-            let group = leaf.map_or_else(|| top.join(lab.as_str()), |leaf| top.join(lab.as_str()).join(leaf));
-            visit(&group, &mut |group| drop(fs::remove_dir(group)));
-            if group.exists() {
-                fs::remove_dir(&group)
-                    .with_context(|| format!("cannot remove the cgroup {}", group.display()))?;
+            let group = group(&hierarchy, lab, leaf);
+            let deadline = Instant::now() + END_TIMEOUT;
+            // A group stays busy for a moment after its last process has ended.
+            while group.exists() {
+                visit(&group, &mut |below| drop(fs::remove_dir(below)));
+                if group.exists() && Instant::now() > deadline {
+                    bail!("cannot remove the cgroup {}: something still uses it", group.display());
+                }
+                if group.exists() {
+                    std::thread::sleep(PAUSE);
+                }
             }
             // It belongs to all labs: the last one takes it away.
-            let _ = fs::remove_dir(top);
+            let _ = fs::remove_dir(hierarchy.join(TOP));
         }
         Ok(())
     }
@@ -156,6 +166,11 @@ impl Cgroups {
             Self::Two(root) => vec![root.clone()],
         }
     }
+}
+
+fn group(hierarchy: &Path, lab: &Name, leaf: Option<&str>) -> PathBuf {
+    let lab = hierarchy.join(TOP).join(lab.as_str());
+    leaf.map_or_else(|| lab.clone(), |leaf| lab.join(leaf))
 }
 
 /// A new group of the cpuset controller is empty, and nothing can join an empty one.
@@ -206,12 +221,13 @@ mod tests {
                    cgroup /sys/fs/cgroup/pids cgroup rw,pids 0 0\n\
                    cgroup2 /sys/fs/cgroup/unified cgroup2 rw 0 0\n";
         let Cgroups::One(hierarchies) = Cgroups::parse(one).unwrap() else { panic!("not version one") };
-        assert_eq!(hierarchies.len(), 4);
+        assert_eq!(hierarchies.len(), 5, "the runtime's own use of version two would be left behind");
     }
 
     #[test]
     fn a_missing_controller_is_named() {
-        let error = Cgroups::parse("cgroup /sys/fs/cgroup/cpu cgroup rw,cpu,cpuacct,cpuset,memory 0 0").unwrap_err();
+        let error =
+            Cgroups::parse("cgroup /sys/fs/cgroup/cpu cgroup rw,cpu,cpuacct,cpuset,memory 0 0").unwrap_err();
         assert!(error.to_string().contains("for pids under"), "{error}");
     }
 }

@@ -67,7 +67,7 @@ impl Component {
 }
 
 /// Writes the configuration files of the control plane.
-pub fn configure(layout: &Layout, plan: Plan) -> Result<()> {
+pub(crate) fn configure(layout: &Layout, plan: Plan) -> Result<()> {
     let kubeconfig = layout.pki().join("lab-dns.kubeconfig");
     files::write(&layout.configuration("Corefile"), render::dns(plan, &kubeconfig))?;
     files::write(&layout.configuration("audit.json"), render::audit().to_string())?;

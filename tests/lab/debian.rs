@@ -13,13 +13,13 @@ use std::process::Command;
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
 /// One suite of Debian's archive.
-pub struct Archive {
+pub(crate) struct Archive {
     configuration: PathBuf,
     suite: &'static str,
 }
 
 /// A package's closure: what it links and is linked by it.
-pub struct Selection<'a> {
+pub(crate) struct Selection<'a> {
     /// What is wanted.
     pub packages: &'a [&'a str],
     /// What is not taken along, although it is a library of one of them.
@@ -28,10 +28,12 @@ pub struct Selection<'a> {
 
 impl Archive {
     /// Reads the lists of a suite, from the mirror that the machine itself uses.
-    pub fn open(cache: &Cache, suite: &'static str, step: &Step) -> Result<Self> {
+    pub(crate) fn open(cache: &Cache, suite: &'static str, step: &Step) -> Result<Self> {
         for program in ["apt-get", "apt-cache", "apt-config", "dpkg-deb"] {
             if shell::find(program).is_none() {
-                bail!("the lab fetches packages of Debian and needs `{program}`: run it on Debian, or in its image");
+                bail!(
+                    "the lab fetches packages of Debian and needs `{program}`: run it on Debian, or in its image"
+                );
             }
         }
         if !Path::new(KEYRING).exists() {
@@ -49,13 +51,14 @@ impl Archive {
         files::write(&configuration, configure(&root, &settings()?))?;
         let archive = Self { configuration, suite };
         step.at(&format!("reading the package lists of {suite}"));
-        shell::output(archive.apt("apt-get").args(["update", "-qq"]))
-            .with_context(|| format!("cannot read the lists of Debian {suite}: is the machine's mirror reachable?"))?;
+        shell::output(archive.apt("apt-get").args(["update", "-qq"])).with_context(|| {
+            format!("cannot read the lists of Debian {suite}: is the machine's mirror reachable?")
+        })?;
         Ok(archive)
     }
 
     /// Downloads a selection and unpacks it into `target`.
-    pub fn unpack(&self, selection: &Selection<'_>, target: &Path, step: &Step) -> Result<()> {
+    pub(crate) fn unpack(&self, selection: &Selection<'_>, target: &Path, step: &Step) -> Result<()> {
         let names = self.closure(selection)?;
         step.at(&format!("fetching {} packages of Debian {}: {}", names.len(), self.suite, names.join(" ")));
         let downloads = target.with_added_extension("downloads");
@@ -77,7 +80,8 @@ impl Archive {
         while !open.is_empty() {
             let answer = shell::output(self.apt("apt-cache").arg("depends").args(&open))?;
             let wanted = dependencies(&answer).into_values().flatten();
-            open = wanted.filter(|name| follow(name, selection.except) && taken.insert(name.clone())).collect();
+            open =
+                wanted.filter(|name| follow(name, selection.except) && taken.insert(name.clone())).collect();
         }
         Ok(taken.into_iter().collect())
     }
@@ -90,18 +94,21 @@ impl Archive {
 }
 
 fn follow(name: &str, except: &[&str]) -> bool {
-    (name.starts_with("lib") || name.starts_with("lua-")) && !except.contains(&name)
+    let library = ["lib", "lua-", "zlib"].iter().any(|prefix| name.starts_with(prefix));
+    library && !except.contains(&name)
 }
 
 /// Reads what `apt-cache depends` prints: of alternatives, the first.
 fn dependencies(answer: &str) -> BTreeMap<String, Vec<String>> {
-    let (mut found, mut package, mut alternative) = (BTreeMap::<String, Vec<String>>::new(), String::new(), false);
+    let (mut found, mut package, mut alternative) =
+        (BTreeMap::<String, Vec<String>>::new(), String::new(), false);
     for line in answer.lines() {
         if !line.starts_with(' ') {
             package = line.trim().to_owned();
             continue;
         }
-        let (or, line) = line.trim_start().strip_prefix('|').map_or((false, line.trim_start()), |rest| (true, rest));
+        let (or, line) =
+            line.trim_start().strip_prefix('|').map_or((false, line.trim_start()), |rest| (true, rest));
         let name = line.strip_prefix("Depends: ").or_else(|| line.strip_prefix("PreDepends: "));
         if let Some(name) = name.filter(|_| !alternative) {
             let name = name.split(':').next().unwrap_or(name);
@@ -115,8 +122,13 @@ fn dependencies(answer: &str) -> BTreeMap<String, Vec<String>> {
 /// The mirror of Debian's main archive, from the machine's own sources.
 fn mirror() -> Result<String> {
     let format = "$(REPO_URI) $(COMPONENT)";
-    let targets = shell::output(Command::new("apt-get").args(["indextargets", "--format", format, "Identifier: Packages"]))
-        .context("cannot ask apt for the machine's sources")?;
+    let targets = shell::output(Command::new("apt-get").args([
+        "indextargets",
+        "--format",
+        format,
+        "Identifier: Packages",
+    ]))
+    .context("cannot ask apt for the machine's sources")?;
     let uris = targets.lines().filter_map(|line| line.split_once(' ')).map(|(uri, _)| uri);
     uris.filter_map(main_archive).next().context(
         "none of the machine's apt sources is Debian's main archive (a path that ends in /debian): \
@@ -181,6 +193,7 @@ mod tests {
     fn only_libraries_are_followed() {
         assert!(follow("libssl3", &[]));
         assert!(follow("lua-cjson", &[]));
+        assert!(follow("zlib1g", &[]));
         assert!(!follow("adduser", &[]));
         assert!(!follow("libc6", &["libc6"]));
     }

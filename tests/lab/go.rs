@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The version of Kubernetes, as the modules in `go/kubernetes/go.mod` are pinned.
-pub const KUBERNETES: &str = "1.37.2";
+pub(crate) const KUBERNETES: &str = "1.37.2";
 
 const KUBERNETES_SOURCES: [(&str, &str); 5] = [
     ("go.mod", include_str!("go/kubernetes/go.mod")),
@@ -23,7 +23,7 @@ const NODE_PROGRAMS: [&str; 7] =
     ["bridge", "containerd", "containerd-shim-runc-v2", "ctr", "host-local", "loopback", "portmap"];
 
 /// The binary with every program of Kubernetes.
-pub fn kubernetes(cache: &Cache, progress: Progress) -> Result<PathBuf> {
+pub(crate) fn kubernetes(cache: &Cache, progress: Progress) -> Result<PathBuf> {
     let flags = linker_flags();
     let mut key = vec![flags.as_str()];
     key.extend(KUBERNETES_SOURCES.iter().map(|(_, source)| *source));
@@ -47,20 +47,23 @@ pub fn kubernetes(cache: &Cache, progress: Progress) -> Result<PathBuf> {
 }
 
 /// The directory of containerd, its shim and tool, and the network plugins.
-pub fn node(cache: &Cache, progress: Progress) -> Result<PathBuf> {
+pub(crate) fn node(cache: &Cache, progress: Progress) -> Result<PathBuf> {
     let key = NODE_SOURCES.map(|(_, source)| source);
     let entry = Entry { name: "node", key: &key, files: &NODE_PROGRAMS };
     cache.find(&entry).map_or_else(
         || {
-            progress.step("building containerd and the network plugins: about 2 minutes, once a machine", |step| {
-                cache.get(&entry, |target| {
-                    let sources = lay_out(target, &NODE_SOURCES)?;
-                    let mut command = go()?;
-                    command.args(["install", "-v", "-trimpath", "-ldflags", "-s -w", "tool"]);
-                    compile(command.env("GOBIN", target).current_dir(&sources), step)?;
-                    files::remove(&sources)
-                })
-            })
+            progress.step(
+                "building containerd and the network plugins: about 2 minutes, once a machine",
+                |step| {
+                    cache.get(&entry, |target| {
+                        let sources = lay_out(target, &NODE_SOURCES)?;
+                        let mut command = go()?;
+                        command.args(["install", "-v", "-trimpath", "-ldflags", "-s -w", "tool"]);
+                        compile(command.env("GOBIN", target).current_dir(&sources), step)?;
+                        files::remove(&sources)
+                    })
+                },
+            )
         },
         Ok,
     )
@@ -76,9 +79,12 @@ fn lay_out(target: &Path, sources: &[(&str, &str)]) -> Result<PathBuf> {
 }
 
 fn go() -> Result<Command> {
-    let Some(go) = shell::find("go").or_else(|| Some(PathBuf::from("/usr/local/go/bin/go")).filter(|go| shell::runs(go)))
+    let Some(go) = shell::find("go")
+        .or_else(|| Some(PathBuf::from("/usr/local/go/bin/go")).filter(|go| shell::runs(go)))
     else {
-        bail!("the lab builds Kubernetes itself and needs Go 1.26 or newer on the PATH: install it from go.dev/dl");
+        bail!(
+            "the lab builds Kubernetes itself and needs Go 1.26 or newer on the PATH: install it from go.dev/dl"
+        );
     };
     let mut command = Command::new(go);
     command.env("CGO_ENABLED", "0").env("GOFLAGS", "-mod=readonly").env_remove("GOOS").env_remove("GOARCH");
@@ -127,8 +133,10 @@ mod tests {
     #[test]
     fn every_source_of_the_module_is_built() {
         let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("lab/go/kubernetes");
-        let mut found: Vec<_> =
-            std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        let mut found: Vec<_> = std::fs::read_dir(directory)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
         found.sort();
         assert_eq!(found, KUBERNETES_SOURCES.map(|(name, _)| name));
     }

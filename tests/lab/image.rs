@@ -142,7 +142,10 @@ impl Root {
     /// The directories that entries lie in and nobody added.
     fn parents(&self) -> BTreeSet<String> {
         let above = |path: &String| {
-            let parts: Vec<_> = path.match_indices('/').map(|(at, _)| path.get(..at).unwrap_or_default().to_owned()).collect();
+            let parts: Vec<_> = path
+                .match_indices('/')
+                .map(|(at, _)| path.get(..at).unwrap_or_default().to_owned())
+                .collect();
             parts
         };
         self.entries.keys().flat_map(above).filter(|path| !self.entries.contains_key(path)).collect()
@@ -187,7 +190,10 @@ pub fn references(path: &Path) -> Result<Vec<String>> {
             return Ok(tags.filter_map(Value::as_str).map(str::to_owned).collect());
         }
     }
-    anyhow::bail!("{} has no manifest.json: make it with `docker save` or `cargo xtask image`", path.display())
+    anyhow::bail!(
+        "{} has no manifest.json: make it with `docker save` or `cargo xtask image`",
+        path.display()
+    )
 }
 
 /// The architecture of this machine, as images name it.
@@ -200,7 +206,8 @@ pub fn architecture() -> &'static str {
 }
 
 fn configuration(config: &Config, layer: &str) -> Value {
-    let environment: Vec<_> = config.environment.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let environment: Vec<_> =
+        config.environment.iter().map(|(name, value)| format!("{name}={value}")).collect();
     let ports: BTreeMap<_, _> = config.ports.iter().map(|port| (port, json!({}))).collect();
     json!({
         "architecture": architecture(),
@@ -272,8 +279,11 @@ mod tests {
 
     fn sample() -> Image {
         let mut root = Root::default();
-        root.directory("/data", 0o755, 999).file("/etc/passwd", 0o644, "root:x:0:0::/:\n").link("bin", "usr/bin");
-        let config = Config { user: "999".to_owned(), ports: vec!["6379/tcp".to_owned()], ..Config::default() };
+        root.directory("/data", 0o755, 999)
+            .file("/etc/passwd", 0o644, "root:x:0:0::/:\n")
+            .link("bin", "usr/bin");
+        let config =
+            Config { user: "999".to_owned(), ports: vec!["6379/tcp".to_owned()], ..Config::default() };
         Image { reference: "docker.io/library/thing:1".to_owned(), config, root }
     }
 

@@ -12,14 +12,14 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// What keeps a pod's namespaces: containerd starts it in every pod.
-pub const PAUSE: &str = "localhost/operlet/pause:1";
+pub(crate) const PAUSE: &str = "localhost/operlet/pause:1";
 /// A shell and the usual tools.
 pub const BUSYBOX: &str = "docker.io/library/busybox:1.37";
 
 /// The user of the official images.
 const USER: u64 = 999;
 /// Raised when the layout of the images changes.
-const LAYOUT: &str = "1";
+const LAYOUT: &str = "4";
 
 /// A server that is packaged by Debian.
 struct Server {
@@ -55,15 +55,17 @@ const SERVERS: [Server; 3] = [
 ];
 
 /// The directory with the archives of every image.
-pub fn directory(cache: &Cache, progress: Progress) -> Result<PathBuf> {
+pub(crate) fn directory(cache: &Cache, progress: Progress) -> Result<PathBuf> {
     let mut files = vec!["pause.tar", "busybox.tar"];
     files.extend(SERVERS.iter().map(|server| server.file));
-    let entry = Entry { name: "images", key: &[LAYOUT, PAUSE, BUSYBOX, image::architecture()], files: &files };
+    let entry =
+        Entry { name: "images", key: &[LAYOUT, PAUSE, BUSYBOX, image::architecture()], files: &files };
     cache.find(&entry).map_or_else(
         || {
-            progress.step("making the images of Debian 12's and 13's packages: a minute, once a machine", |step| {
-                cache.get(&entry, |target| build(cache, target, step))
-            })
+            progress.step(
+                "making the images of Debian 12's and 13's packages: a minute, once a machine",
+                |step| cache.get(&entry, |target| build(cache, target, step)),
+            )
         },
         Ok,
     )
@@ -81,7 +83,8 @@ fn build(cache: &Cache, target: &Path, step: &Step) -> Result<()> {
     let busybox = unpacked.join("busybox");
     new.unpack(&Selection { packages: &["busybox-static"], except: &[] }, &busybox, step)?;
     let busybox = busybox.join("usr/bin/busybox");
-    let applets = shell::output(Command::new(&busybox).arg("--list")).context("cannot run the fetched busybox")?;
+    let applets =
+        shell::output(Command::new(&busybox).arg("--list")).context("cannot run the fetched busybox")?;
 
     step.at("writing the images");
     write_pause(&busybox, &target.join("pause.tar"))?;
@@ -97,9 +100,10 @@ fn build(cache: &Cache, target: &Path, step: &Step) -> Result<()> {
 
 fn write_pause(busybox: &Path, path: &Path) -> Result<()> {
     let mut root = Root::default();
-    root.copy("pause", 0o755, busybox);
+    // The program looks at its own name to know what it is asked for.
+    root.copy("busybox", 0o755, busybox);
     let config = Config {
-        entrypoint: ["/pause", "sleep", "infinity"].map(str::to_owned).to_vec(),
+        entrypoint: ["/busybox", "sleep", "infinity"].map(str::to_owned).to_vec(),
         user: "65535:65535".to_owned(),
         directory: "/".to_owned(),
         ..Config::default()
@@ -119,7 +123,11 @@ fn write_server(server: &Server, tree: &Path, (busybox, applets): (&Path, &str),
     root.tree(tree, place)?;
     skeleton(&mut root, busybox, applets);
     let (name, program) = (server.name, format!("{}-server", server.name));
-    root.file("etc/passwd", 0o644, format!("root:x:0:0:root:/root:/bin/sh\n{name}:x:{USER}:{USER}::/data:/bin/sh\n"));
+    root.file(
+        "etc/passwd",
+        0o644,
+        format!("root:x:0:0:root:/root:/bin/sh\n{name}:x:{USER}:{USER}::/data:/bin/sh\n"),
+    );
     root.file("etc/group", 0o644, format!("root:x:0:\n{name}:x:{USER}:\n"));
     root.directory("data", 0o755, USER);
     for tool in ["server", "cli", "benchmark", "sentinel", "check-aof", "check-rdb"] {
@@ -128,7 +136,10 @@ fn write_server(server: &Server, tree: &Path, (busybox, applets): (&Path, &str),
             root.link(&format!("usr/local/bin/{name}-{tool}"), &format!("/{packaged}"));
         }
     }
-    anyhow::ensure!(root.contains(&format!("usr/bin/{program}")), "Debian's package of {program} has no {program}");
+    anyhow::ensure!(
+        root.contains(&format!("usr/bin/{program}")),
+        "Debian's package of {program} has no {program}"
+    );
     root.file("usr/local/bin/docker-entrypoint.sh", 0o755, entrypoint(&program));
     let config = Config {
         entrypoint: vec!["docker-entrypoint.sh".to_owned()],
@@ -140,11 +151,25 @@ fn write_server(server: &Server, tree: &Path, (busybox, applets): (&Path, &str),
     image::write(&Image { reference: server.reference.to_owned(), config, root }, path).map(drop)
 }
 
-/// The official images take options, or a configuration file, in place of a command.
+/// The official images take options, or a configuration file, in place of a
+/// command, and their servers are built with protected mode off.
 fn entrypoint(program: &str) -> String {
     format!(
-        "#!/bin/sh\nset -e\ncase \"$1\" in\n\t-* | *.conf) set -- {program} \"$@\" ;;\nesac\n\
-         umask 0077\nexec \"$@\"\n"
+        r#"#!/bin/sh
+set -e
+umask 0077
+case "$1" in
+	-* | *.conf) set -- {program} "$@" ;;
+esac
+configured() {{
+	printf '%s\n' "$@"
+	if [ -f "$2" ]; then cat "$2"; fi
+}}
+if [ "$1" = {program} ] && ! configured "$@" | grep -q protected-mode; then
+	set -- "$@" --protected-mode no
+fi
+exec "$@"
+"#
     )
 }
 
@@ -161,7 +186,9 @@ fn place(path: &str) -> Option<String> {
 
 /// What every image with a shell has.
 fn skeleton(root: &mut Root, busybox: &Path, applets: &str) {
-    for (link, target) in [("bin", "usr/bin"), ("sbin", "usr/bin"), ("lib", "usr/lib"), ("lib64", "usr/lib64")] {
+    for (link, target) in
+        [("bin", "usr/bin"), ("sbin", "usr/bin"), ("lib", "usr/lib"), ("lib64", "usr/lib64")]
+    {
         root.link(link, target);
     }
     root.copy("usr/bin/busybox", 0o755, busybox);

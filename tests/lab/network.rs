@@ -13,7 +13,7 @@ use std::process::Command;
 
 /// The network of one lab.
 #[derive(Clone, Debug)]
-pub struct Network {
+pub(crate) struct Network {
     ip: PathBuf,
     libraries: Option<PathBuf>,
     plan: Plan,
@@ -22,7 +22,7 @@ pub struct Network {
 
 impl Network {
     /// The network of a lab; `fetched` is where the lab keeps programs that a bare machine lacks.
-    pub fn new(plan: Plan, name: &Name, fetched: Option<&Path>) -> Result<Self> {
+    pub(crate) fn new(plan: Plan, name: &Name, fetched: Option<&Path>) -> Result<Self> {
         let (ip, libraries) = match (shell::find("ip"), fetched) {
             (Some(ip), _) => (ip, None),
             (None, Some(fetched)) => (fetched.join("bin/ip"), Some(fetched.join("lib"))),
@@ -32,7 +32,7 @@ impl Network {
     }
 
     /// Makes the bridge, unless it is there.
-    pub fn make_bridge(&self) -> Result<()> {
+    pub(crate) fn make_bridge(&self) -> Result<()> {
         let (bridge, plan) = (self.plan.bridge(), self.plan);
         if !exists(&bridge) {
             self.ip(&["link", "add", &bridge, "type", "bridge"])?;
@@ -47,7 +47,7 @@ impl Network {
     }
 
     /// Makes the namespace of a node and its cable, unless they are there.
-    pub fn make_node(&self, node: u8) -> Result<()> {
+    pub(crate) fn make_node(&self, node: u8) -> Result<()> {
         let (namespace, cable, plan) = (self.name.namespace(node), self.plan.cable(node), self.plan);
         if !Path::new("/run/netns").join(&namespace).exists() {
             self.ip(&["netns", "add", &namespace])?;
@@ -66,12 +66,12 @@ impl Network {
     }
 
     /// Sends this machine's own traffic to Services by way of a node.
-    pub fn route_services(&self, node: u8) -> Result<()> {
+    pub(crate) fn route_services(&self, node: u8) -> Result<()> {
         self.ip(&["route", "replace", &self.plan.services(), "via", &self.plan.node(node).to_string()])
     }
 
     /// Pulls the cable of a node, or plugs it in.
-    pub fn connect(&self, node: u8, connected: bool) -> Result<()> {
+    pub(crate) fn connect(&self, node: u8, connected: bool) -> Result<()> {
         self.ip(&["link", "set", &self.plan.cable(node), if connected { "up" } else { "down" }])?;
         if connected {
             // The kernel forgets the routes' neighbours, not the routes; replacing costs nothing.
@@ -81,19 +81,20 @@ impl Network {
     }
 
     /// Whether the cable of a node is plugged in.
-    pub fn connected(&self, node: u8) -> bool {
+    pub(crate) fn connected(&self, node: u8) -> bool {
         let flags = std::fs::read_to_string(format!("/sys/class/net/{}/flags", self.plan.cable(node)));
-        let flags = flags.ok().and_then(|text| u32::from_str_radix(text.trim().trim_start_matches("0x"), 16).ok());
+        let flags =
+            flags.ok().and_then(|text| u32::from_str_radix(text.trim().trim_start_matches("0x"), 16).ok());
         flags.is_some_and(|flags| flags & 1 == 1)
     }
 
     /// Whether the bridge is there.
-    pub fn present(&self) -> bool {
+    pub(crate) fn present(&self) -> bool {
         exists(&self.plan.bridge())
     }
 
     /// Removes the namespace of a node, and with it its end of the cable.
-    pub fn remove_node(&self, node: u8) -> Result<()> {
+    pub(crate) fn remove_node(&self, node: u8) -> Result<()> {
         let (namespace, cable) = (self.name.namespace(node), self.plan.cable(node));
         if exists(&cable) {
             self.ip(&["link", "delete", &cable])?;
@@ -105,7 +106,7 @@ impl Network {
     }
 
     /// Removes the bridge and every route of the lab.
-    pub fn remove_bridge(&self) -> Result<()> {
+    pub(crate) fn remove_bridge(&self) -> Result<()> {
         if exists(&self.plan.bridge()) {
             self.ip(&["link", "delete", &self.plan.bridge()])?;
         }
@@ -116,9 +117,10 @@ impl Network {
     }
 
     /// Whether any other interface or route of this machine has the addresses of a plan.
-    pub fn taken(&self) -> Result<bool> {
+    pub(crate) fn taken(&self) -> Result<bool> {
         let network = self.plan.everything();
-        let routes = shell::output(&mut self.command(&["-4", "route", "show", "table", "all", "root", &network]))?;
+        let routes =
+            shell::output(&mut self.command(&["-4", "route", "show", "table", "all", "root", &network]))?;
         Ok(exists(&self.plan.bridge()) || !routes.trim().is_empty())
     }
 

@@ -9,22 +9,33 @@ use crate::render;
 use crate::state::Layout;
 use crate::{files, shell};
 use anyhow::Result;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 const INIT: &str = include_str!("node.sh");
 /// Directories that programs insist on, which each node covers with its own.
-pub const COVERED: [&str; 3] = ["/var/lib/kubelet", "/var/lib/cni", "/var/log/containers"];
+pub(crate) const COVERED: [&str; 3] = ["/var/lib/kubelet", "/var/lib/cni", "/var/log/containers"];
 /// Where the kernel says whether bridged packets pass its packet filter.
 const BRIDGE_FILTER: &str = "/proc/sys/net/bridge/bridge-nf-call-iptables";
 
 /// What a node is called, in the lab and in Kubernetes.
-pub fn name(node: u8) -> String {
+pub(crate) fn name(node: u8) -> String {
     format!("node{node}")
 }
 
+/// The cgroups of a node: of its pods, and of the programs that run them.
+pub(crate) fn groups(node: u8) -> [String; 2] {
+    [name(node), format!("{}-system", name(node))]
+}
+
 /// Writes a node's configuration and returns how to start it.
-pub fn prepare(node: u8, lab: &Name, layout: &Layout, plan: Plan, programs: &Programs) -> Result<Program> {
+pub(crate) fn prepare(
+    node: u8,
+    lab: &Name,
+    layout: &Layout,
+    plan: Plan,
+    programs: &Programs,
+) -> Result<Program> {
     let directory = layout.node(node);
     for below in ["network", "logs", "imported", "volume-plugins"] {
         files::make(&directory.join(below))?;
@@ -58,7 +69,8 @@ fn program(node: u8, lab: &Name, layout: &Layout, plan: Plan, programs: &Program
     let directory = layout.node(node);
     let namespace = format!("--net=/run/netns/{}", lab.namespace(node));
     let unshare =
-        ["unshare", "-m", "-p", "-f", "--mount-proc", "--propagation", "slave", "--kill-child=KILL"].map(str::to_owned);
+        ["unshare", "-m", "-p", "-f", "--mount-proc", "--propagation", "slave", "--kill-child=KILL"]
+            .map(str::to_owned);
     let mut command = vec!["nsenter".to_owned(), namespace];
     command.extend(unshare);
     command.extend(["sh".to_owned(), directory.join("init.sh").display().to_string()]);
@@ -86,7 +98,7 @@ fn program(node: u8, lab: &Name, layout: &Layout, plan: Plan, programs: &Program
 }
 
 /// Imports an image archive into a running node.
-pub fn import(layout: &Layout, node: u8, programs: &Programs, archive: &Path) -> Result<()> {
+pub(crate) fn import(layout: &Layout, node: u8, programs: &Programs, archive: &Path) -> Result<()> {
     let mut command = Command::new(programs.node.join("ctr"));
     command.arg("--address").arg(layout.node(node).join("containerd.sock"));
     command.args(["--namespace", "k8s.io", "image", "import", "--local"]).arg(archive);
@@ -98,10 +110,10 @@ pub fn import(layout: &Layout, node: u8, programs: &Programs, archive: &Path) ->
 }
 
 /// A command that runs inside the node whose first process has this number.
-pub fn inside(pid: i32, programs: &Programs) -> Command {
+pub(crate) fn inside(pid: i32, programs: &Programs) -> Command {
     let mut command = Command::new("nsenter");
     let path = std::env::var("PATH").unwrap_or_default();
-    let own = [programs.node.clone(), programs.packages.join("bin")].map(|path| PathBuf::display(&path).to_string());
+    let own = [&programs.node, &programs.packages.join("bin")].map(|path| path.display().to_string());
     command
         .args(["--target", &pid.to_string(), "--mount", "--net", "--pid", "--"])
         .env("PATH", format!("{}:{path}", own.join(":")))
@@ -112,11 +124,11 @@ pub fn inside(pid: i32, programs: &Programs) -> Command {
 
 /// Turns on the kernel's filter for bridged packets if it has one.
 fn bridge_filter() -> bool {
-    if !Path::new(BRIDGE_FILTER).exists() {
-        if let Some(modprobe) = shell::find("modprobe") {
-            // A kernel without the module is served by another setting of kube-proxy.
-            let _ = shell::run(Command::new(modprobe).arg("br_netfilter"));
-        }
+    if !Path::new(BRIDGE_FILTER).exists()
+        && let Some(modprobe) = shell::find("modprobe")
+    {
+        // A kernel without the module is served by another setting of kube-proxy.
+        let _ = shell::run(Command::new(modprobe).arg("br_netfilter"));
     }
     Path::new(BRIDGE_FILTER).exists()
 }

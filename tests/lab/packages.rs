@@ -18,14 +18,17 @@ const IPTABLES: [&str; 6] =
     ["iptables", "iptables-save", "iptables-restore", "ip6tables", "ip6tables-save", "ip6tables-restore"];
 const FILES: [&str; 5] = ["bin/runc", "bin/nft", "bin/iptables", "bin/conntrack", "bin/ip"];
 /// Raised when the layout changes.
-const LAYOUT: &str = "1";
+const LAYOUT: &str = "2";
 
 /// The directory with `bin`, `lib` and `xtables`.
-pub fn directory(cache: &Cache, progress: Progress) -> Result<PathBuf> {
+pub(crate) fn directory(cache: &Cache, progress: Progress) -> Result<PathBuf> {
     let entry = entry();
     cache.find(&entry).map_or_else(
         || {
-            let title = format!("fetching {} of Debian 12 (unpacked, not installed), once a machine", PACKAGES.join(", "));
+            let title = format!(
+                "fetching {} of Debian 12 (unpacked, not installed), once a machine",
+                PACKAGES.join(", ")
+            );
             progress.step(&title, |step| cache.get(&entry, |target| build(cache, target, step)))
         },
         Ok,
@@ -33,7 +36,7 @@ pub fn directory(cache: &Cache, progress: Progress) -> Result<PathBuf> {
 }
 
 /// The same, if it is there already.
-pub fn find(cache: &Cache) -> Option<PathBuf> {
+pub(crate) fn find(cache: &Cache) -> Option<PathBuf> {
     cache.find(&entry())
 }
 
@@ -56,7 +59,8 @@ fn build(cache: &Cache, target: &Path, step: &Step) -> Result<()> {
     for directory in ["lib", "usr/lib"] {
         gather(&unpacked.join(directory).join(&triplet), &libraries)?;
     }
-    std::fs::rename(libraries.join("xtables"), target.join("xtables")).context("iptables has no extensions")?;
+    std::fs::rename(libraries.join("xtables"), target.join("xtables"))
+        .context("iptables has no extensions")?;
     for name in IPTABLES {
         let path = programs.join(name);
         let _ = std::fs::remove_file(&path);
@@ -71,7 +75,8 @@ fn gather(from: &Path, to: &Path) -> Result<()> {
         let entry = entry?;
         let target = to.join(entry.file_name());
         if !target.exists() {
-            std::fs::rename(entry.path(), &target).with_context(|| format!("cannot move {}", target.display()))?;
+            std::fs::rename(entry.path(), &target)
+                .with_context(|| format!("cannot move {}", target.display()))?;
         }
     }
     Ok(())

@@ -5,8 +5,8 @@ use crate::plan::{NODES_MAX, Plan};
 use anyhow::{Context, Result};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose, date_time_ymd,
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
+    KeyPair, KeyUsagePurpose, date_time_ymd,
 };
 use serde_json::json;
 use std::path::Path;
@@ -17,7 +17,7 @@ const MASTERS: [&str; 3] = ["admin", "lab-dns", "lab-provisioner"];
 const CONTROL_PLANE: [&str; 3] = ["kube-controller-manager", "kube-scheduler", "kube-proxy"];
 
 /// Makes every key, certificate and kubeconfig of a lab in `directory`, unless they are there.
-pub fn make(directory: &Path, plan: Plan) -> Result<()> {
+pub(crate) fn make(directory: &Path, plan: Plan) -> Result<()> {
     if directory.exists() {
         return Ok(());
     }
@@ -116,7 +116,8 @@ impl Authority {
     fn pair(&self, subject: &Subject<'_>) -> Result<(String, String)> {
         let mut parameters = parameters(subject.name, subject.group, subject.addresses.clone())?;
         parameters.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-        parameters.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth, ExtendedKeyUsagePurpose::ServerAuth];
+        parameters.extended_key_usages =
+            vec![ExtendedKeyUsagePurpose::ClientAuth, ExtendedKeyUsagePurpose::ServerAuth];
         let key = KeyPair::generate()?;
         let certificate = parameters.signed_by(&key, &self.issuer)?.pem();
         files::write(&self.directory.join(format!("{}.crt", subject.file)), &certificate)?;

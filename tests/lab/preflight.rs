@@ -17,7 +17,7 @@ const NEEDED: [(&str, &str); 5] = [
 ];
 
 /// Complains about what is missing before anything is changed.
-pub fn check(state: &Path) -> Result<()> {
+pub(crate) fn check(state: &Path) -> Result<()> {
     root()?;
     if std::env::consts::OS != "linux" || !matches!(std::env::consts::ARCH, "x86_64" | "aarch64") {
         bail!("the lab needs Linux on x86_64 or aarch64");
@@ -41,9 +41,11 @@ pub fn check(state: &Path) -> Result<()> {
 }
 
 /// Complains unless this process may do everything.
-pub fn root() -> Result<()> {
+pub(crate) fn root() -> Result<()> {
     if !rustix::process::geteuid().is_root() {
-        bail!("the lab makes network namespaces, mounts and cgroups and must run as root: try again with `sudo -E`");
+        bail!(
+            "the lab makes network namespaces, mounts and cgroups and must run as root: try again with `sudo -E`"
+        );
     }
     Ok(())
 }

@@ -61,9 +61,12 @@ impl Program {
             .stdout(log.try_clone()?)
             .stderr(log)
             .spawn()
-            .with_context(|| format!("cannot start {}: is setsid (package util-linux) installed?", self.name))?;
+            .with_context(|| {
+                format!("cannot start {}: is setsid (package util-linux) installed?", self.name)
+            })?;
         let pid = i32::try_from(child.id())?;
-        let state = State::of(pid).with_context(|| format!("{} ended at once: see {}", self.name, self.log.display()))?;
+        let state = State::of(pid)
+            .with_context(|| format!("{} ended at once: see {}", self.name, self.log.display()))?;
         Ok(Record { program: self, pid, started: state.started, boot: boot()? })
     }
 }
@@ -124,7 +127,7 @@ impl Record {
 }
 
 /// The last lines of a log, for errors.
-pub fn last_lines(log: &Path, count: usize) -> String {
+pub(crate) fn last_lines(log: &Path, count: usize) -> String {
     let mut tail = Command::new("tail");
     shell::output(tail.arg("-n").arg(count.to_string()).arg(log)).unwrap_or_default()
 }

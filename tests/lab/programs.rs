@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 /// Where the programs and images are.
 #[derive(Clone, Debug)]
-pub struct Programs {
+pub(crate) struct Programs {
     /// The binary with every program of Kubernetes.
     pub kubernetes: PathBuf,
     /// The directory of containerd, its shim and tool, and the network plugins.
@@ -21,7 +21,7 @@ pub struct Programs {
 
 impl Programs {
     /// Builds or fetches what is missing.
-    pub fn ready(progress: Progress) -> Result<Self> {
+    pub(crate) fn ready(progress: Progress) -> Result<Self> {
         let cache = Cache::open()?;
         // What is quick comes first: a mistake in the machine's setup shows at once.
         Ok(Self {

@@ -7,7 +7,7 @@ use std::path::Path;
 
 /// What a node's configuration is made of.
 #[derive(Clone, Debug)]
-pub struct Node<'a> {
+pub(crate) struct Node<'a> {
     /// Its number.
     pub number: u8,
     /// The lab's addresses.
@@ -36,7 +36,7 @@ impl Node<'_> {
     }
 
     /// The kubelet's configuration.
-    pub fn kubelet(&self) -> Value {
+    pub(crate) fn kubelet(&self) -> Value {
         let name = format!("node{}", self.number);
         json!({
             "apiVersion": "kubelet.config.k8s.io/v1beta1",
@@ -82,7 +82,7 @@ impl Node<'_> {
     }
 
     /// kube-proxy's configuration.
-    pub fn proxy(&self) -> Value {
+    pub(crate) fn proxy(&self) -> Value {
         json!({
             "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",
             "kind": "KubeProxyConfiguration",
@@ -103,7 +103,7 @@ impl Node<'_> {
     }
 
     /// The network of the node's pods.
-    pub fn network(&self) -> Value {
+    pub(crate) fn network(&self) -> Value {
         json!({
             "cniVersion": "1.0.0",
             "name": "pods",
@@ -127,7 +127,7 @@ impl Node<'_> {
     }
 
     /// containerd's configuration.
-    pub fn containerd(&self) -> String {
+    pub(crate) fn containerd(&self) -> String {
         let quoted = |path: String| format!("'{path}'");
         format!(
             "version = 3
@@ -168,7 +168,7 @@ disabled_plugins = ['io.containerd.nri.v1.nri', 'io.containerd.tracing.processor
 }
 
 /// The configuration of the cluster's DNS.
-pub fn dns(plan: Plan, kubeconfig: &Path) -> String {
+pub(crate) fn dns(plan: Plan, kubeconfig: &Path) -> String {
     format!(
         "dns://.:53 {{
     bind {}
@@ -186,7 +186,7 @@ pub fn dns(plan: Plan, kubeconfig: &Path) -> String {
 }
 
 /// Every request is on record by its metadata, once.
-pub fn audit() -> Value {
+pub(crate) fn audit() -> Value {
     json!({
         "apiVersion": "audit.k8s.io/v1",
         "kind": "Policy",
@@ -196,7 +196,7 @@ pub fn audit() -> Value {
 }
 
 /// The storage class that claims get when they name none.
-pub fn storage_class() -> Value {
+pub(crate) fn storage_class() -> Value {
     json!({
         "apiVersion": "storage.k8s.io/v1",
         "kind": "StorageClass",

@@ -30,7 +30,9 @@ pub fn feed(command: &mut Command, input: &str) -> Result<String> {
         .spawn()
         .with_context(|| format!("cannot start `{}`", describe(command)))?;
     if let Some(mut stdin) = child.stdin.take() {
-        stdin.write_all(input.as_bytes()).with_context(|| format!("cannot write to `{}`", describe(command)))?;
+        stdin
+            .write_all(input.as_bytes())
+            .with_context(|| format!("cannot write to `{}`", describe(command)))?;
     }
     let finished = child.wait_with_output()?;
     check(command, &finished)?;

@@ -10,14 +10,14 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 /// The variable that moves the labs.
-pub const VARIABLE: &str = "OPERLET_STATE";
+pub(crate) const VARIABLE: &str = "OPERLET_STATE";
 /// Labs take names and addresses of the whole machine, so their records lie where
 /// all users find the same ones.
 const DEFAULT: &str = "/var/lib/operlet";
 
 /// The directory of all labs.
 #[derive(Clone, Debug)]
-pub struct Labs {
+pub(crate) struct Labs {
     root: PathBuf,
 }
 
@@ -40,8 +40,10 @@ pub struct State {
 
 impl Labs {
     /// Opens the directory of all labs.
-    pub fn open() -> Result<Self> {
-        let root = std::env::var_os(VARIABLE).filter(|value| !value.is_empty()).map_or_else(|| DEFAULT.into(), PathBuf::from);
+    pub(crate) fn open() -> Result<Self> {
+        let root = std::env::var_os(VARIABLE)
+            .filter(|value| !value.is_empty())
+            .map_or_else(|| DEFAULT.into(), PathBuf::from);
         if !root.is_absolute() {
             bail!("{VARIABLE} must be an absolute path, not {}", root.display());
         }
@@ -49,12 +51,12 @@ impl Labs {
     }
 
     /// Where a lab of this name is, or would be.
-    pub fn layout(&self, name: &Name) -> Layout {
+    pub(crate) fn layout(&self, name: &Name) -> Layout {
         Layout { root: self.root.join("labs").join(name.as_str()) }
     }
 
     /// The names of all labs, whatever their state.
-    pub fn names(&self) -> Result<Vec<Name>> {
+    pub(crate) fn names(&self) -> Result<Vec<Name>> {
         let directory = self.root.join("labs");
         let entries = match std::fs::read_dir(&directory) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -70,13 +72,13 @@ impl Labs {
     }
 
     /// Makes this process the only one that starts or stops the lab, until the file is dropped.
-    pub fn lock(&self, name: &Name) -> Result<File> {
+    pub(crate) fn lock(&self, name: &Name) -> Result<File> {
         self.locked(&format!("{name}.lock"))
     }
 
     /// The state of a lab, new if there is none: with the first index that neither
     /// another lab nor, by `taken`, anything else on this machine uses.
-    pub fn claim(&self, name: &Name, taken: impl Fn(Plan) -> Result<bool>) -> Result<State> {
+    pub(crate) fn claim(&self, name: &Name, taken: impl Fn(Plan) -> Result<bool>) -> Result<State> {
         let layout = self.layout(name);
         if let Some(state) = layout.load()? {
             return Ok(state);
@@ -86,7 +88,10 @@ impl Labs {
         for other in self.names()? {
             used.extend(self.layout(&other).load()?.map(|state| state.index));
         }
-        for plan in (0..LABS_MAX).filter(|index| !used.contains(index)).filter_map(|index| Some((index, Plan::new(index)?))) {
+        for plan in (0..LABS_MAX)
+            .filter(|index| !used.contains(index))
+            .filter_map(|index| Some((index, Plan::new(index)?)))
+        {
             let (index, plan) = plan;
             if !taken(plan)? {
                 let state = State { index, nodes: BTreeMap::new(), made: Vec::new() };
@@ -95,7 +100,9 @@ impl Labs {
                 return Ok(state);
             }
         }
-        bail!("all {LABS_MAX} address ranges for labs are in use: `lab status` lists them, `lab down` frees one")
+        bail!(
+            "all {LABS_MAX} address ranges for labs are in use: `lab status` lists them, `lab down` frees one"
+        )
     }
 
     fn locked(&self, name: &str) -> Result<File> {

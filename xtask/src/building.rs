@@ -12,15 +12,24 @@ use std::process::{Command, Stdio};
 
 /// What cargo says while all is well; anything else is worth repeating.
 const ROUTINE: [&str; 12] = [
-    "Adding", "Blocking", "Building", "Checking", "Compiling", "Downloaded", "Downloading", "Finished", "Fresh",
-    "Locking", "Running", "Updating",
+    "Adding",
+    "Blocking",
+    "Building",
+    "Checking",
+    "Compiling",
+    "Downloaded",
+    "Downloading",
+    "Finished",
+    "Fresh",
+    "Locking",
+    "Running",
+    "Updating",
 ];
 
 /// Builds the host and returns its binary.
 pub(crate) fn host(workspace: &Workspace) -> Result<PathBuf> {
-    let mut cargo = workspace.cargo("build");
-    run("Build the host", cargo.args(["--release", "--package", "operlet"]))?;
-    Ok(workspace.host_binary())
+    run("Build the host", workspace.native("build").args(["--bin", "operlet"]))?;
+    Ok(workspace.release("operlet"))
 }
 
 /// Runs a cargo command as one step and returns what it wrote to standard output.

@@ -50,7 +50,8 @@ fn write(workspace: &Workspace, path: &str, documents: &[String]) -> Result<()> 
 /// The documents of a kustomize base, in the order in which it names them.
 fn documents(base: &Path) -> Result<Vec<String>> {
     let kustomization = base.join("kustomization.yaml");
-    let resources = resources(&files::read(&kustomization)?)
+    let text = files::read(&kustomization)?;
+    let resources = resources(&text)
         .with_context(|| format!("{} cannot be put into one file", kustomization.display()))?;
     let mut documents = Vec::new();
     for resource in resources {
@@ -115,8 +116,12 @@ mod tests {
 
     #[test]
     fn a_file_is_split_into_its_documents() {
-        let documents = split("# Why.\n---\napiVersion: v1\nkind: A\n---\napiVersion: operlet.dev/v1alpha1\n");
+        let documents =
+            split("# Why.\n---\napiVersion: v1\nkind: A\n---\napiVersion: operlet.dev/v1alpha1\n");
         assert_eq!(documents.len(), 2);
-        assert_eq!(documents.iter().filter_map(|text| api_version(text)).collect::<Vec<_>>(), ["v1", "operlet.dev/v1alpha1"]);
+        assert_eq!(
+            documents.iter().filter_map(|text| api_version(text)).collect::<Vec<_>>(),
+            ["v1", "operlet.dev/v1alpha1"]
+        );
     }
 }

@@ -67,8 +67,10 @@ fn build_with(workspace: &Workspace, compiler: &Compiler) -> Result<Vec<PathBuf>
     // The Redis component is built by itself, so that no dependency of an
     // example can add a feature, and with it bytes, to what is shipped.
     let mut redis = compiler.cargo(workspace, "build");
-    let mut messages =
-        building::run("Build the Redis component", redis.args(json).args(["--package", "operlet-redis", "--lib"]))?;
+    let mut messages = building::run(
+        "Build the Redis component",
+        redis.args(json).args(["--package", "operlet-redis", "--lib"]),
+    )?;
     let packages: Vec<&str> = examples(workspace);
     if !packages.is_empty() {
         let mut examples = compiler.cargo(workspace, "build");
@@ -92,7 +94,8 @@ fn check(workspace: &Workspace, compiler: &Compiler) -> Result<()> {
 }
 
 fn examples(workspace: &Workspace) -> Vec<&'static str> {
-    let has = |name: &str| workspace.package(name).is_some_and(crate::workspace::Package::has_component_examples);
+    let has =
+        |name: &str| workspace.package(name).is_some_and(crate::workspace::Package::has_component_examples);
     WITH_EXAMPLES.into_iter().filter(|name| has(name)).collect()
 }
 

@@ -44,7 +44,11 @@ impl BuildImage {
         let output = workspace.root.join(&self.output);
         let identity = Progress::Shown.step("Write the image", |_| write(&binary, &self.tag, &output))?;
         let size = output.metadata().map_or(0, |data| data.len() >> 20);
-        Progress::Shown.say(&format!("wrote {} ({size} MiB)\n      {}\n      {identity}", output.display(), self.tag));
+        Progress::Shown.say(&format!(
+            "wrote {} ({size} MiB)\n      {}\n      {identity}",
+            output.display(),
+            self.tag
+        ));
         Ok(())
     }
 }
@@ -93,7 +97,10 @@ fn labels() -> std::collections::BTreeMap<String, String> {
         ("licenses", "Apache-2.0"),
         ("source", env!("CARGO_PKG_REPOSITORY")),
     ];
-    labels.iter().map(|(name, value)| (format!("org.opencontainers.image.{name}"), (*value).to_owned())).collect()
+    labels
+        .iter()
+        .map(|(name, value)| (format!("org.opencontainers.image.{name}"), (*value).to_owned()))
+        .collect()
 }
 
 /// The libraries of this machine that the binary loads, the loader among them.
@@ -129,7 +136,7 @@ mod tests {
                       \t/lib64/ld-linux-x86-64.so.2 (0x3)\n";
         let expected = ["/lib/x86_64-linux-gnu/libm.so.6", "/lib64/ld-linux-x86-64.so.2"].map(PathBuf::from);
         assert_eq!(parse(answer).unwrap(), expected);
-        assert_eq!(parse("\tstatically linked\n").unwrap(), [PathBuf::new(); 0]);
+        assert!(parse("\tstatically linked\n").unwrap().is_empty());
     }
 
     #[test]

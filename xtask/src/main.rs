@@ -5,7 +5,6 @@ mod codegen;
 mod dist;
 mod guests;
 mod image;
-mod lab;
 mod test;
 mod tidy;
 mod workspace;
@@ -34,8 +33,7 @@ enum Task {
     Dist(dist::Dist),
     Tidy(tidy::Tidy),
     Test(test::Test),
-    #[command(flatten)]
-    Lab(lab::Lab),
+    Lab(operlet_lab::LabCommand),
 }
 
 fn main() -> ExitCode {
@@ -57,6 +55,6 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Task::Dist(command) => command.run(&workspace),
         Task::Tidy(command) => command.run(&workspace),
         Task::Test(command) => command.run(&workspace),
-        Task::Lab(command) => command.run(&workspace),
+        Task::Lab(command) => command.run(),
     }
 }

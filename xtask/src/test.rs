@@ -1,8 +1,10 @@
 //! `cargo xtask test`: every level of tests, from pure functions to pods.
 
+mod lab;
+
 use crate::building::describe;
-use crate::workspace::Workspace;
-use crate::{guests, lab};
+use crate::guests;
+use crate::workspace::{Package, Workspace};
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, ValueEnum};
 use operlet_lab::progress::Progress;
@@ -59,8 +61,12 @@ impl Test {
     }
 
     fn native(&self, workspace: &Workspace) -> Result<()> {
-        self.cargo_test(workspace, &["--workspace", "--exclude", TESTS])?;
-        self.cargo_test(workspace, &["--package", TESTS, "--lib"])
+        let others = workspace.packages.iter().filter(|package| package.name != TESTS);
+        let tests = others.flat_map(Package::tests).flat_map(|name| ["--test", name]);
+        let mut selection = vec!["--lib", "--bins", "--examples"];
+        selection.extend(tests);
+        self.cargo_test(workspace, &selection)?;
+        self.cargo_test(workspace, &["--doc"])
     }
 
     fn component(&self, workspace: &Workspace) -> Result<()> {
@@ -70,7 +76,7 @@ impl Test {
 
     fn lab(&self, workspace: &Workspace) -> Result<()> {
         guests::build(workspace)?;
-        let lab = lab::ForTests::up(workspace)?;
+        let lab = lab::TestLab::up(workspace)?;
         let outcome = self.suite(workspace, "lab");
         if self.keep_lab {
             lab.leave();
@@ -81,14 +87,15 @@ impl Test {
 
     /// Runs one of the test binaries in `tests/`.
     fn suite(&self, workspace: &Workspace, name: &str) -> Result<()> {
-        let there = workspace.package(TESTS).is_some_and(|package| package.has("test", name));
+        let there = workspace.package(TESTS).is_some_and(|package| package.tests().any(|test| test == name));
         ensure!(there, "the package {TESTS} has no tests named {name}");
-        self.cargo_test(workspace, &["--package", TESTS, "--test", name])
+        self.cargo_test(workspace, &["--test", name])
     }
 
     fn cargo_test(&self, workspace: &Workspace, selection: &[&str]) -> Result<()> {
-        let mut cargo = workspace.cargo("test");
-        cargo.arg("--release").args(selection).arg("--").args(&self.arguments);
+        let mut cargo = workspace.native("test");
+        cargo.args(selection).arg("--").args(&self.arguments);
+        cargo.env("OPERLET_LAB", lab::NAME);
         shown(&mut cargo)
     }
 }

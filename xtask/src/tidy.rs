@@ -42,7 +42,11 @@ impl Tidy {
             return Ok(());
         }
         let lines: Vec<String> = findings.iter().map(Finding::to_string).collect();
-        bail!("{}\n{} lines break a rule (docs/architecture.md says why they are there)", lines.join("\n"), lines.len());
+        bail!(
+            "{}\n{} lines break a rule (docs/architecture.md says why they are there)",
+            lines.join("\n"),
+            lines.len()
+        );
     }
 }
 

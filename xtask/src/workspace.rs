@@ -44,7 +44,8 @@ impl Workspace {
     pub(crate) fn locate() -> Result<Self> {
         // `cargo run` names the directory of this package; a binary started by
         // hand falls back on the place that it was built in.
-        let here = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+        let here =
+            std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
         let mut cargo = Command::new(cargo_program());
         cargo.args(["metadata", "--no-deps", "--format-version", "1", "--manifest-path"]);
         let metadata = shell::output(cargo.arg(Path::new(&here).join("Cargo.toml")))?;
@@ -65,6 +66,17 @@ impl Workspace {
         command
     }
 
+    /// A cargo command that builds for this machine what its arguments select.
+    ///
+    /// It always takes in the whole workspace. Cargo chooses the features of a
+    /// dependency by the packages that are built with it, so that another
+    /// choice of packages would compile the large ones once more.
+    pub(crate) fn native(&self, subcommand: &str) -> Command {
+        let mut command = self.cargo(subcommand);
+        command.args(["--release", "--workspace"]);
+        command
+    }
+
     /// A path of the checkout.
     pub(crate) fn path(&self, relative: &str) -> PathBuf {
         self.root.join(relative)
@@ -75,16 +87,17 @@ impl Workspace {
         self.packages.iter().find(|package| package.name == name)
     }
 
-    /// The host's release binary, as `cargo build --release` leaves it.
-    pub(crate) fn host_binary(&self) -> PathBuf {
-        self.target.join("release/operlet")
+    /// A program that was built by [`Workspace::native`].
+    pub(crate) fn release(&self, program: &str) -> PathBuf {
+        self.target.join("release").join(program)
     }
 }
 
 impl Package {
-    /// Whether the package has a target of this kind (`test`, `example`) and name.
-    pub(crate) fn has(&self, kind: &str, name: &str) -> bool {
-        self.targets.iter().any(|target| target.name == name && target.kind.iter().any(|other| other == kind))
+    /// The names of the package's integration tests.
+    pub(crate) fn tests(&self) -> impl Iterator<Item = &str> {
+        let is_test = |target: &&Target| target.kind.iter().any(|kind| kind == "test");
+        self.targets.iter().filter(is_test).map(|target| target.name.as_str())
     }
 
     /// Whether any of the package's examples builds a component.
@@ -102,7 +115,8 @@ pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// The toolchain's directory.
 pub(crate) fn sysroot(workspace: &Workspace) -> Result<PathBuf> {
-    let printed = shell::output(Command::new("rustc").current_dir(&workspace.root).args(["--print", "sysroot"]))?;
+    let printed =
+        shell::output(Command::new("rustc").current_dir(&workspace.root).args(["--print", "sysroot"]))?;
     match printed.trim() {
         "" => bail!("rustc names no sysroot"),
         path => Ok(path.into()),

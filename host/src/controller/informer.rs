@@ -163,16 +163,28 @@ impl Informer {
     }
 }
 
-/// An error with its causes, for a person.
-pub(super) fn describe(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.contains(&cause_text) {
-            text = format!("{text}: {cause_text}");
+/// An error with its causes, for a person. Of an answer of the API server only
+/// the message is for people.
+pub(super) fn describe(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut texts: Vec<String> = Vec::new();
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(kube::Error::Api(status)) = error.downcast_ref() {
+            texts.push(status.message.clone());
+            break;
         }
-        source = cause.source();
+        let text = error.to_string();
+        let cause = error.source();
+        // Many errors repeat their cause in their own text.
+        let repeats = cause.is_some_and(|cause| text.contains(&cause.to_string()));
+        if repeats && let Some(cause) = cause {
+            let own = text.replace(&cause.to_string(), "");
+            texts.push(own.trim_end_matches([':', ' ']).to_owned());
+        } else {
+            texts.push(text);
+        }
+        next = cause;
     }
-    text
+    texts.retain(|text| !text.is_empty());
+    texts.join(": ")
 }

@@ -443,15 +443,19 @@ fn limits(requested: &Limits, spec: Option<&LimitsSpec>) -> Limits {
     let mut limits = requested.clone();
     let Some(spec) = spec else { return limits };
     let LimitsSpec { memory_mebibytes, call_milliseconds, reconcile_milliseconds, concurrency } = spec;
-    if let Some(bytes) = memory_mebibytes.and_then(|mebibytes| usize::try_from(mebibytes).ok()) {
-        limits.memory_bytes = bytes.saturating_mul(1024 * 1024);
+    // The schema keeps them all positive.
+    let milliseconds = |value: i32| Duration::from_millis(u64::try_from(value).unwrap_or_default());
+    if let Some(mebibytes) = memory_mebibytes.and_then(|value| usize::try_from(value).ok()) {
+        limits.memory_bytes = mebibytes.saturating_mul(1024 * 1024);
     }
-    if let Some(milliseconds) = call_milliseconds {
-        limits.call = Duration::from_millis(u64::from(*milliseconds));
+    if let Some(value) = call_milliseconds {
+        limits.call = milliseconds(*value);
     }
-    if let Some(milliseconds) = reconcile_milliseconds {
-        limits.reconcile = Duration::from_millis(u64::from(*milliseconds));
+    if let Some(value) = reconcile_milliseconds {
+        limits.reconcile = milliseconds(*value);
     }
-    limits.concurrency = concurrency.unwrap_or(limits.concurrency);
+    if let Some(value) = concurrency.and_then(|value| u16::try_from(value).ok()) {
+        limits.concurrency = value;
+    }
     limits
 }

@@ -5,9 +5,11 @@
 //! happens to one resource.
 
 mod apply;
+mod conclude;
 mod events;
 mod informer;
 mod installation;
+mod observe;
 mod queue;
 mod reconcile;
 mod report;

@@ -56,7 +56,7 @@ pub(super) fn becomes_live(status: &mut OperletStatus, digest: String, manifest:
         digest,
         version: manifest.version.clone(),
         since,
-        state_version: manifest.state.writes,
+        state_version: i64::from(manifest.state.writes),
     };
     if let Some(old) = status.live.replace(live) {
         status.previous = Some(old);

@@ -7,6 +7,7 @@ use std::{
 };
 
 use kube::Client;
+use tokio::time::Instant;
 
 use super::{events::Events, store::Store};
 use crate::{
@@ -55,8 +56,8 @@ pub(super) struct Memory {
     pub(super) carry: Vec<u8>,
     /// What the last settled decision was made from.
     pub(super) settled: Option<Fingerprint>,
-    /// Whether the component wanted to be called again though nothing changes.
-    pub(super) due: bool,
+    /// When the component wants to be called again though nothing changes.
+    pub(super) due: Option<Instant>,
     /// Failures in a row.
     pub(super) failures: u32,
     /// Writes in a row that met a newer state.

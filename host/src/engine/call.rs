@@ -74,7 +74,7 @@ pub enum CallError {
         limit: usize,
     },
     /// It answered too much.
-    #[error("the component's answer is larger than {limit} bytes, which is the limit")]
+    #[error("the component's answer (or a line of its log) is larger than {limit} bytes, which is the limit")]
     OutputTooLarge {
         /// The limit.
         limit: usize,

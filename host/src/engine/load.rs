@@ -158,7 +158,8 @@ fn guess(bytes: &[u8]) -> &'static str {
 pub(super) fn compile(engine: &wasmtime::Engine, bytes: &[u8]) -> Result<Compiled, LoadError> {
     Compiled::from_binary(engine, bytes).map_err(|error| {
         let problem = one_line(&error);
-        if problem.contains("unexpected end") {
+        let ends_early = ["unexpected end", "out of bounds (bound"].iter().any(|sign| problem.contains(sign));
+        if ends_early {
             LoadError::Truncated { bytes: bytes.len(), problem }
         } else {
             LoadError::Invalid { problem }

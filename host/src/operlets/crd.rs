@@ -74,20 +74,20 @@ pub struct ConfigMapSource {
 pub struct LimitsSpec {
     /// Linear memory of one instance, in MiB. Default 64.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1, max = 1024))]
-    pub memory_mebibytes: Option<u32>,
+    #[schemars(range(min = 1, max = 256))]
+    pub memory_mebibytes: Option<i32>,
     /// CPU time of one call, in milliseconds. Default 250.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 10_000))]
-    pub call_milliseconds: Option<u32>,
+    pub call_milliseconds: Option<i32>,
     /// Wall time of one reconcile, in milliseconds. Default 10,000.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 100, max = 300_000))]
-    pub reconcile_milliseconds: Option<u32>,
+    pub reconcile_milliseconds: Option<i32>,
     /// Resources reconciled side by side. Default 16.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 256))]
-    pub concurrency: Option<u16>,
+    pub concurrency: Option<i32>,
 }
 
 /// What the host knows of an Operlet.
@@ -128,7 +128,7 @@ pub struct ComponentStatus {
     /// When it became live.
     pub since: String,
     /// The version of the state it writes into the resources' status.
-    pub state_version: u32,
+    pub state_version: i64,
 }
 
 /// A component that is not live.

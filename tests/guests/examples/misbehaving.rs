@@ -149,6 +149,6 @@ fn chatter(observation: &Observation) -> Result<Decision, Failure> {
 }
 
 fn long_line(observation: &Observation) -> Result<Decision, Failure> {
-    diagnostics::log(Level::Warn, &"long ".repeat(2 * 1024 * 1024));
+    diagnostics::log(Level::Warn, &"long ".repeat(400 * 1024));
     Ok(behave(observation))
 }

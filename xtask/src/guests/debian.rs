@@ -42,11 +42,8 @@ pub(super) fn rustc(workspace: &Workspace) -> Result<PathBuf> {
     let rustup = sysroot(workspace)?;
     let library = format!("usr/lib/rustlib/{TARGET}/lib/complete");
     // The linkers are rustup's, so its place is part of what the entry is made from.
-    let entry = Entry {
-        name: "debian-rustc",
-        key: &[RECIPE, &rustup.to_string_lossy()],
-        files: &[RUSTC, &library],
-    };
+    let entry =
+        Entry { name: "debian-rustc", key: &[RECIPE, &rustup.to_string_lossy()], files: &[RUSTC, &library] };
     let directory = Cache::open()?.get(&entry, |root| {
         Progress::Shown.step("Build the wasm32 library with Debian's Rust compiler", |step| {
             unpack(root, step)?;
@@ -87,10 +84,13 @@ fn unpack(root: &Path, step: &Step) -> Result<()> {
 fn packages(step: &Step) -> Result<Vec<String>> {
     if candidate()?.is_none() {
         step.at("apt-get update");
-        shell::output(Command::new("apt-get").arg("update")).context("the lists of Debian's packages are missing")?;
+        shell::output(Command::new("apt-get").arg("update"))
+            .context("the lists of Debian's packages are missing")?;
     }
     let Some(version) = candidate()? else {
-        bail!("Debian's sources on this machine have no rustc-web: it is in Debian 12 with its security updates")
+        bail!(
+            "Debian's sources on this machine have no rustc-web: it is in Debian 12 with its security updates"
+        )
     };
     ensure!(
         minor(&version).is_some_and(|minor| minor >= OLDEST_MINOR),
@@ -150,7 +150,8 @@ fn build_library(root: &Path, step: &Step) -> Result<()> {
     for file in built.read_dir().with_context(|| format!("cannot list {}", built.display()))? {
         let file = file?.path();
         if let (Some(name), true) = (file.file_name(), file.extension().is_some_and(|kind| kind == "rlib")) {
-            std::fs::copy(&file, library.join(name)).with_context(|| format!("cannot copy {}", file.display()))?;
+            std::fs::copy(&file, library.join(name))
+                .with_context(|| format!("cannot copy {}", file.display()))?;
         }
     }
     // Most of the space, and of no use any more.
@@ -170,7 +171,8 @@ fn executable(path: &Path, content: &str) -> Result<()> {
     use std::os::unix::fs::PermissionsExt;
     files::write(path, content)?;
     let readable = std::fs::Permissions::from_mode(0o755);
-    std::fs::set_permissions(path, readable).with_context(|| format!("cannot make {} executable", path.display()))
+    std::fs::set_permissions(path, readable)
+        .with_context(|| format!("cannot make {} executable", path.display()))
 }
 
 #[cfg(test)]

@@ -49,7 +49,8 @@ pub(super) fn provide(workspace: &Workspace, toolchain: Toolchain) -> Result<Com
         Ok(()) => Ok(Compiler::Installed),
         Err(error) if toolchain == Toolchain::Rustup => Err(error),
         Err(error) => {
-            Progress::Shown.say(&format!("{error:#}\nTrying the Rust compiler of Debian's packages instead."));
+            Progress::Shown
+                .say(&format!("{error:#}\nTrying the Rust compiler of Debian's packages instead."));
             debian()
         }
     }

@@ -34,18 +34,24 @@ fn length(source: &Source) -> Vec<Finding> {
 }
 
 fn first_operlet(source: &Source) -> Vec<Finding> {
-    let generic = GENERIC.iter().any(|place| source.path.starts_with(place)) && !source.path.starts_with(MODELS);
+    let generic =
+        GENERIC.iter().any(|place| source.path.starts_with(place)) && !source.path.starts_with(MODELS);
     // Written in two parts, this file may itself be generic one day.
     let word = concat!("re", "dis");
     let named = source.lines().filter(|(_, line)| generic && line.to_ascii_lowercase().contains(word));
-    named.map(|(line, _)| source.finding(line, format!("the word {word} in what serves any operlet"))).collect()
+    named
+        .map(|(line, _)| source.finding(line, format!("the word {word} in what serves any operlet")))
+        .collect()
 }
 
 fn personal_paths(source: &Source) -> Vec<Finding> {
     let lock = source.path.ends_with(".lock") || source.path.ends_with(".sum");
     let lines = source.lines().filter(|_| !lock);
-    let found = lines.filter_map(|(number, line)| Some((number, PERSONAL.iter().find(|name| names(line, name))?)));
-    found.map(|(line, name)| source.finding(line, format!("a path below /{name}, which is one machine's"))).collect()
+    let found =
+        lines.filter_map(|(number, line)| Some((number, PERSONAL.iter().find(|name| names(line, name))?)));
+    found
+        .map(|(line, name)| source.finding(line, format!("a path below /{name}, which is one machine's")))
+        .collect()
 }
 
 /// Whether the line has an absolute path that begins with this directory.
@@ -91,7 +97,10 @@ mod tests {
     #[test]
     fn a_long_file_is_found() {
         assert_eq!(check("a.rs", &"\n".repeat(LINES_MAX)), [""; 0]);
-        assert_eq!(check("a.rs", &"\n".repeat(LINES_MAX + 1)), ["a.rs:801: 801 lines, more than 800: split it by concept"]);
+        assert_eq!(
+            check("a.rs", &"\n".repeat(LINES_MAX + 1)),
+            ["a.rs:801: 801 lines, more than 800: split it by concept"]
+        );
         assert_eq!(check("a.json", &"\n".repeat(LINES_MAX + 1)), [""; 0]);
     }
 
@@ -105,7 +114,10 @@ mod tests {
 
     #[test]
     fn paths_of_one_machine_are_found() {
-        assert_eq!(check("a.md", &format!("see `/{}/me/x`", "home")), ["a.md:1: a path below /home, which is one machine's"]);
+        assert_eq!(
+            check("a.md", &format!("see `/{}/me/x`", "home")),
+            ["a.md:1: a path below /home, which is one machine's"]
+        );
         assert_eq!(check("a.md", &format!("https://host/{0}/x {{root}}/{0}/y ./{0}/z", "home")), [""; 0]);
     }
 

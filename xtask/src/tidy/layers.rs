@@ -31,8 +31,18 @@ const PURE: [&str; 2] = ["model", "plan"];
 
 /// What gives a module a clock, chance or a place to wait.
 const IMPURE: [&str; 12] = [
-    "async fn", "async move", "async {", ".await", "tokio::", "futures::", "std::time::Instant", "SystemTime",
-    "Instant::now", "Timestamp::now", "rand::", "getrandom",
+    "async fn",
+    "async move",
+    "async {",
+    ".await",
+    "tokio::",
+    "futures::",
+    "std::time::Instant",
+    "SystemTime",
+    "Instant::now",
+    "Timestamp::now",
+    "rand::",
+    "getrandom",
 ];
 
 /// The one module that knows the engine.
@@ -46,13 +56,12 @@ const CLIENTS: [&str; 4] = ["controller", "operlets", "lease", "run"];
 pub(super) fn check(source: &Source) -> Vec<Finding> {
     let Some(module) = module(&source.path) else { return Vec::new() };
     let mut findings = Vec::new();
+    let code: Vec<&str> = source.code().map(|(_, code)| code).collect();
+    for (line, imported) in imported(&code.join("\n")) {
+        findings.extend(forbidden(module, imported).map(|reason| source.finding(line, reason)));
+    }
     for (line, code) in source.code() {
         let mut find = |message: String| findings.push(source.finding(line, message));
-        for imported in imported(code) {
-            if let Some(reason) = forbidden(module, imported) {
-                find(reason);
-            }
-        }
         if module != ENGINE && uses(code, "wasmtime") {
             find(format!("wasmtime is for {ENGINE}/ alone"));
         }
@@ -90,25 +99,27 @@ fn forbidden(module: &str, imported: &str) -> Option<String> {
         .then(|| format!("{module} imports {imported}; of the crate it may import {only}"))
 }
 
-/// The top modules of the crate that a line of code names.
-fn imported(code: &str) -> Vec<&str> {
+/// The top modules of the crate that some code names, with the lines where it does.
+fn imported(code: &str) -> Vec<(usize, &str)> {
     let mut names = Vec::new();
-    for (at, prefix) in code.match_indices("crate::") {
-        let rest = code.get(at + prefix.len()..).unwrap_or_default();
-        if preceded_by_word(code, at) {
-            continue;
-        }
+    for (at, prefix) in code.match_indices("crate::").filter(|(at, _)| !preceded_by_word(code, *at)) {
+        let from = at + prefix.len();
+        let rest = code.get(from..).unwrap_or_default();
         match rest.strip_prefix('{') {
-            Some(group) => names.extend(group_heads(group)),
-            None => names.push(word(rest)),
+            Some(group) => {
+                names.extend(group_heads(group).into_iter().map(|(head, name)| (from + 1 + head, name)))
+            }
+            None => names.push((from, word(rest))),
         }
     }
-    names.retain(|name| name.starts_with(|first: char| first.is_ascii_lowercase()));
-    names
+    names.retain(|(_, name)| name.starts_with(|first: char| first.is_ascii_lowercase()));
+    let line = |at| code.get(..at).map_or(0, |before| 1 + before.matches('\n').count());
+    names.into_iter().map(|(at, name)| (line(at), name)).collect()
 }
 
-/// The first segments of a braced group: `model::{A, B}, engine` gives `model` and `engine`.
-fn group_heads(group: &str) -> Vec<&str> {
+/// The first segments of a braced group, with their places:
+/// `model::{A, B}, engine` gives `model` and `engine`.
+fn group_heads(group: &str) -> Vec<(usize, &str)> {
     let (mut heads, mut depth, mut expected) = (Vec::new(), 0_usize, true);
     for (at, character) in group.char_indices() {
         match character {
@@ -117,7 +128,7 @@ fn group_heads(group: &str) -> Vec<&str> {
             '}' => depth -= 1,
             ',' if depth == 0 => expected = true,
             _ if expected && !character.is_whitespace() => {
-                heads.push(word(group.get(at..).unwrap_or_default()));
+                heads.push((at, word(group.get(at..).unwrap_or_default())));
                 expected = false;
             }
             _ => {}
@@ -132,7 +143,8 @@ fn climbing(source: &Source, module: &str) -> Vec<Finding> {
     // From a file in n directories, n + 1 times `super` is the root of the
     // crate; `mod.rs` is its directory, and tests are one level further down.
     let depth = file.matches('/').count() - usize::from(file.ends_with("/mod.rs"));
-    let tests = source.code().find(|(_, code)| code.contains("mod tests {")).map_or(usize::MAX, |(line, _)| line);
+    let tests =
+        source.code().find(|(_, code)| code.contains("mod tests {")).map_or(usize::MAX, |(line, _)| line);
     let climbs = |line: usize| "super::".repeat(depth + 1 + usize::from(line >= tests));
     let found = source.code().filter(|(line, code)| code.contains(&climbs(*line)));
     found.map(|(line, _)| source.finding(line, format!("`super` leaves {module}: say `crate::`"))).collect()
@@ -148,7 +160,8 @@ fn clients(source: &Source, module: &str) -> Vec<Finding> {
         importing |= code.trim_start().trim_start_matches("pub ").starts_with("use kube::");
         let imports = importing && words(code).any(|word| word == "Client");
         if imports || code.contains("kube::Client") || code.contains("kube::client::Client") {
-            findings.push(source.finding(line, format!("a kube::Client in {module}: only {CLIENTS:?} hold one")));
+            findings
+                .push(source.finding(line, format!("a kube::Client in {module}: only {CLIENTS:?} hold one")));
         }
         importing &= !code.contains(';');
     }
@@ -170,7 +183,8 @@ fn word(text: &str) -> &str {
 }
 
 fn words(text: &str) -> impl Iterator<Item = &str> {
-    text.split(|character: char| !character.is_alphanumeric() && character != '_').filter(|word| !word.is_empty())
+    text.split(|character: char| !character.is_alphanumeric() && character != '_')
+        .filter(|word| !word.is_empty())
 }
 
 #[cfg(test)]
@@ -193,7 +207,8 @@ mod tests {
 
     #[test]
     fn a_group_of_imports_is_seen_as_its_parts() {
-        assert_eq!(imported("use crate::{model::{A, B}, engine, plan::order::C};"), ["model", "engine", "plan"]);
+        let group = "use crate::{model::{A, B},\n    engine, plan::order::C};";
+        assert_eq!(imported(group), [(1, "model"), (2, "engine"), (2, "plan")]);
         assert_eq!(check("engine/mod.rs", "use crate::{model::A, operlets::B};").len(), 1);
     }
 

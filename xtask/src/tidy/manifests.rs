@@ -35,8 +35,10 @@ fn sides(workspace: &Workspace) -> Vec<Finding> {
         for package in workspace.packages.iter().filter(|package| from.contains(&package.name.as_str())) {
             let deployed = package.dependencies.iter().filter(|dependency| dependency.kind.is_none());
             for crossing in deployed.filter(|dependency| to.contains(&dependency.name.as_str())) {
-                let path = package.manifest_path.strip_prefix(&workspace.root).unwrap_or(&package.manifest_path);
-                let message = format!("depends on {}: host and guests share wit/ and nothing else", crossing.name);
+                let path =
+                    package.manifest_path.strip_prefix(&workspace.root).unwrap_or(&package.manifest_path);
+                let message =
+                    format!("depends on {}: host and guests share wit/ and nothing else", crossing.name);
                 findings.push(Finding { path: path.display().to_string(), line: 0, message });
             }
         }
@@ -54,7 +56,9 @@ fn image_version(deployment: &Source) -> Vec<Finding> {
     let expected = image::reference();
     let images = deployment.lines().filter(|(_, line)| line.trim_start().starts_with("image: "));
     let others = images.filter(|(_, line)| !line.ends_with(&format!("image: {expected}")));
-    others.map(|(line, _)| deployment.finding(line, format!("the image of this version is {expected}"))).collect()
+    others
+        .map(|(line, _)| deployment.finding(line, format!("the image of this version is {expected}")))
+        .collect()
 }
 
 #[cfg(test)]

@@ -56,5 +56,7 @@ impl Source {
 /// Where the comment of a line begins. A `//` in a string, as in an address,
 /// has a character before it that code never has there.
 fn comment(line: &str) -> Option<usize> {
-    line.match_indices("//").map(|(at, _)| at).find(|at| !line.get(..*at).is_some_and(|before| before.ends_with(':')))
+    line.match_indices("//")
+        .map(|(at, _)| at)
+        .find(|at| !line.get(..*at).is_some_and(|before| before.ends_with(':')))
 }

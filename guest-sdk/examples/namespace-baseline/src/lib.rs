@@ -29,8 +29,8 @@ struct ContainerDefaults {
 
 /// The part of a ResourceQuota that tells what is used.
 #[derive(Deserialize, Default)]
-#[serde(default)]
 struct Quota {
+    #[serde(default)]
     status: QuotaStatus,
 }
 
@@ -42,10 +42,10 @@ struct QuotaStatus {
 }
 
 struct NamespaceBaseline;
-
 impl Operator for NamespaceBaseline {
     fn describe() -> Manifest {
-        Manifest::new("namespace-baseline", env!("CARGO_PKG_VERSION"), &NAMESPACE_BASELINE)
+        let version = option_env!("OPERLET_COMPONENT_VERSION").unwrap_or(env!("CARGO_PKG_VERSION"));
+        Manifest::new("namespace-baseline", version, &NAMESPACE_BASELINE)
             .child(&kinds::RESOURCE_QUOTA)
             .child(&kinds::LIMIT_RANGE)
             .child(&kinds::NETWORK_POLICY)
@@ -54,10 +54,9 @@ impl Operator for NamespaceBaseline {
     fn reconcile(observation: &Observation) -> Result<Decision, Failure> {
         let baseline: Object<Spec> = observation.resource_as()?;
         let (name, spec) = (&baseline.metadata.name, &baseline.spec);
-        let quotas: Vec<Quota> = observation.observed_as(&kinds::RESOURCE_QUOTA)?;
-        let quota = quotas.into_iter().next().unwrap_or_default();
+        let mut quotas: Vec<Quota> = observation.observed_as(&kinds::RESOURCE_QUOTA)?;
+        let quota = quotas.pop().unwrap_or_default();
         let counted = !quota.status.hard.is_empty();
-
         let mut outcome = Outcome::new();
         outcome.ensure(&json!({
             "apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": name},
@@ -74,7 +73,7 @@ impl Operator for NamespaceBaseline {
         if spec.isolate {
             outcome.ensure(&isolation(name))?;
         }
-        outcome.with_status(&json!({"hard": quota.status.hard, "used": quota.status.used}))?;
+        outcome.with_status(&quota.status)?;
         let (reason, message) = match counted {
             true => ("Enforced", "quota and defaults are in force"),
             false => ("Counting", "waiting for the cluster to count what the namespace uses"),

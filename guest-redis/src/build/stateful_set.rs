@@ -1,0 +1,181 @@
+use super::Instance;
+use crate::{
+    kubernetes::{
+        Capabilities, Claim, ClaimRequests, ClaimResources, ClaimSpec, ClaimTemplates, Container,
+        ContainerPort, DnsConfig, DnsOption, EnvironmentVariable, Exec, FieldReference, KeyToPath,
+        LabelSelector, Map, Metadata, PodSecurityContext, PodSpec, PodTemplate, Probe, SeccompProfile,
+        SecurityContext, StatefulSet, StatefulSetSpec, TemplateMetadata, TopologySpreadConstraint,
+        UpdateStrategy, ValueFrom, Volume, VolumeMount, VolumeSource,
+    },
+    names::{CONFIG_ANNOTATION, PORT},
+    observed::Observed,
+    spec::Storage,
+};
+
+/// The user and group `redis` of the official images of Redis and Valkey.
+const USER: u32 = 999;
+
+/// Enough to write a last snapshot of a data set of some gigabytes.
+const TERMINATION_SECONDS: u32 = 60;
+
+/// The pods. `serviceName`, `podManagementPolicy`, `selector` and the claim templates
+/// can never change.
+pub(super) fn stateful_set<'a>(instance: &'a Instance<'a>, observed: &'a Observed<'a>) -> StatefulSet<'a> {
+    let names = instance.names;
+    let storage = instance.spec.storage.as_ref();
+    StatefulSet {
+        api_version: "apps/v1",
+        kind: "StatefulSet",
+        metadata: instance.metadata(names.redis),
+        spec: StatefulSetSpec {
+            service_name: &names.headless,
+            replicas: instance.pods(),
+            pod_management_policy: "Parallel",
+            update_strategy: UpdateStrategy { class: "RollingUpdate" },
+            persistent_volume_claim_retention_policy: storage.map(|storage| storage.retention),
+            selector: LabelSelector { match_labels: names.selector() },
+            template: PodTemplate {
+                metadata: TemplateMetadata {
+                    labels: names.labels(),
+                    annotations: Map::from([(CONFIG_ANNOTATION, instance.config_hash.as_str())]),
+                },
+                spec: pod_spec(instance),
+            },
+            volume_claim_templates: storage.map(|storage| claim_templates(instance, storage, observed)),
+        },
+    }
+}
+
+fn claim_templates<'a>(
+    instance: &'a Instance<'a>,
+    storage: &'a Storage,
+    observed: &'a Observed<'a>,
+) -> ClaimTemplates<'a> {
+    let existing = observed.stateful_set.as_ref().and_then(|set| set.spec.volume_claim_templates);
+    if let Some(templates) = existing {
+        return ClaimTemplates::Observed(templates);
+    }
+    ClaimTemplates::New([Claim {
+        api_version: "v1",
+        kind: "PersistentVolumeClaim",
+        metadata: Metadata { name: "data", labels: instance.names.selector(), annotations: Map::new() },
+        spec: ClaimSpec {
+            access_modes: Some(["ReadWriteOnce"]),
+            storage_class_name: storage.storage_class_name.as_deref(),
+            resources: ClaimResources { requests: ClaimRequests { storage: &storage.size } },
+        },
+    }])
+}
+
+fn pod_spec<'a>(instance: &'a Instance<'a>) -> PodSpec<'a> {
+    let scheduling = &instance.spec.scheduling;
+    PodSpec {
+        automount_service_account_token: false,
+        // A Service called `redis` would otherwise set variables that clients read.
+        enable_service_links: false,
+        termination_grace_period_seconds: TERMINATION_SECONDS,
+        security_context: PodSecurityContext {
+            run_as_non_root: true,
+            run_as_user: USER,
+            run_as_group: USER,
+            fs_group: USER,
+            fs_group_change_policy: "OnRootMismatch",
+            seccomp_profile: SeccompProfile { class: "RuntimeDefault" },
+        },
+        // The server looks names up on its main thread: it must not hang there.
+        dns_config: DnsConfig {
+            options: [DnsOption { name: "timeout", value: "1" }, DnsOption { name: "attempts", value: "2" }],
+        },
+        affinity: scheduling.affinity.as_deref(),
+        node_selector: &scheduling.node_selector,
+        priority_class_name: scheduling.priority_class_name.as_deref(),
+        tolerations: &scheduling.tolerations,
+        topology_spread_constraints: [TopologySpreadConstraint {
+            max_skew: 1,
+            topology_key: "kubernetes.io/hostname",
+            when_unsatisfiable: "ScheduleAnyway",
+            label_selector: LabelSelector { match_labels: instance.names.selector() },
+        }],
+        containers: [container(instance)],
+        volumes: volumes(instance),
+    }
+}
+
+fn container<'a>(instance: &'a Instance<'a>) -> Container<'a> {
+    let names = instance.names;
+    let mount = |name, mount_path, read_only| VolumeMount { name, mount_path, read_only };
+    Container {
+        name: "redis",
+        image: instance.image,
+        image_pull_policy: "IfNotPresent",
+        command: ["/bin/sh", "/etc/redis/start.sh"],
+        env: [
+            field("POD_NAME", "metadata.name"),
+            field("POD_NAMESPACE", "metadata.namespace"),
+            variable("HEADLESS_SERVICE", &names.headless),
+            variable("PRIMARY_POD", &names.primary_pod),
+        ],
+        ports: [ContainerPort { name: "redis", container_port: PORT, protocol: "TCP" }],
+        resources: &instance.spec.resources,
+        // A minute of silence: a long script or a slow disk is no reason to restart.
+        liveness_probe: probe("live", 10, 6),
+        readiness_probe: probe("ready", 2, 2),
+        security_context: SecurityContext {
+            allow_privilege_escalation: false,
+            read_only_root_filesystem: true,
+            capabilities: Capabilities { drop: ["ALL"] },
+        },
+        volume_mounts: [
+            mount("data", "/data", false),
+            mount("run", "/run/redis", false),
+            mount("config", "/etc/redis", true),
+            mount("auth", "/etc/redis-auth", true),
+        ],
+    }
+}
+
+fn probe(question: &'static str, period_seconds: u32, failure_threshold: u32) -> Probe {
+    Probe {
+        exec: Exec { command: ["/bin/sh", "/etc/redis/probe.sh", question] },
+        initial_delay_seconds: 1,
+        period_seconds,
+        timeout_seconds: 5,
+        failure_threshold,
+    }
+}
+
+fn field(name: &'static str, field_path: &'static str) -> EnvironmentVariable<'static> {
+    let value_from = Some(ValueFrom { field_ref: FieldReference { field_path } });
+    EnvironmentVariable { name, value: None, value_from }
+}
+
+fn variable<'a>(name: &'static str, value: &'a str) -> EnvironmentVariable<'a> {
+    EnvironmentVariable { name, value: Some(value), value_from: None }
+}
+
+fn volumes<'a>(instance: &'a Instance<'a>) -> Vec<Volume<'a>> {
+    let mut volumes = vec![
+        // In memory, for it holds the password.
+        Volume {
+            name: "run",
+            source: VolumeSource::EmptyDir { medium: Some("Memory"), size_limit: Some("1Mi") },
+        },
+        Volume {
+            name: "config",
+            source: VolumeSource::ConfigMap { name: &instance.names.config, default_mode: 0o444 },
+        },
+        Volume {
+            name: "auth",
+            source: VolumeSource::Secret {
+                secret_name: instance.secret_name(),
+                default_mode: 0o440,
+                items: [KeyToPath { key: "password", path: "password" }],
+            },
+        },
+    ];
+    if instance.spec.storage.is_none() {
+        let source = VolumeSource::EmptyDir { medium: None, size_limit: None };
+        volumes.push(Volume { name: "data", source });
+    }
+    volumes
+}

@@ -1,0 +1,18 @@
+//! End-to-end tests on the lab: a real Kubernetes with real pods.
+//!
+//! `cargo xtask test lab` brings the lab up, builds what is installed there and
+//! runs these. Each test has a namespace of its own; one that stops or replaces
+//! the host holds the cluster alone meanwhile.
+
+mod authoring;
+mod cluster;
+mod components;
+mod host;
+mod kubectl;
+mod lifecycle;
+mod ownership;
+mod redis;
+mod rejected;
+mod sample;
+mod scaling;
+mod swap;
