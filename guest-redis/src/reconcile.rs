@@ -1,6 +1,6 @@
 //! From an observation to a decision, step by step.
 
-use operlet_sdk::{Decision, Failure, Object, Observation, Outcome, Text};
+use operlet_sdk::{ConditionStatus, Decision, Failure, Object, Observation, Outcome, Text};
 use serde::Deserialize;
 
 use crate::{
@@ -33,7 +33,7 @@ pub(crate) fn reconcile(observation: &Observation) -> Result<Decision, Failure> 
     let resource: Object<'_, RedisSpec, Before<'_>> = observation.resource_as()?;
     let (meta, spec) = (&resource.metadata, &resource.spec);
     if spec.paused {
-        return Err(Failure::invalid("spec.paused is true: nothing is changed until it is false"));
+        return Ok(paused(observation));
     }
     validate::check(&meta.name, spec)?;
 
@@ -46,7 +46,16 @@ pub(crate) fn reconcile(observation: &Observation) -> Result<Decision, Failure> 
 
     let instance = Instance::new(&names, spec, image.image);
     let mut outcome = Outcome::new();
+    outcome.condition("Paused", ConditionStatus::False, "NotPaused", "changes are carried out");
     build::intend(&instance, &observed, &observation.entropy, &mut outcome)?;
     report::report(&instance, &observed, &before, image.version, &mut outcome)?;
     Ok(outcome.settle())
+}
+
+/// Nothing is changed, and the status stays as it was.
+fn paused(observation: &Observation) -> Decision {
+    let mut outcome = Outcome::new();
+    let message = "spec.paused is true: nothing is changed until it is false";
+    outcome.keep_observed(observation).condition("Paused", ConditionStatus::True, "SpecPaused", message);
+    outcome.settle()
 }

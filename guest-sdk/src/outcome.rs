@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::{
     Amend, Condition, ConditionStatus, Create, Decision, Ensure, Event, EventType, Failure, Intent, Kind,
-    ObservedVersion, Outcome, Probe, Remove,
+    ObjectKey, Observation, ObservedVersion, Outcome, Probe, Remove, parse,
 };
 
 impl Outcome {
@@ -88,6 +88,25 @@ impl Outcome {
     pub fn remove(&mut self, kind: &Kind, name: impl Into<String>, uid: impl Into<String>) -> &mut Self {
         let key = kind.key(name);
         self.intents.push(Intent::Remove(Remove { key, uid: uid.into(), extensions: Vec::new() }));
+        self
+    }
+
+    /// The object of this kind and name should stay just as it is: neither written nor deleted.
+    pub fn keep(&mut self, kind: &Kind, name: impl Into<String>) -> &mut Self {
+        self.intents.push(Intent::Keep(kind.key(name)));
+        self
+    }
+
+    /// Everything that is observed should stay just as it is: for a resource that is paused.
+    pub fn keep_observed(&mut self, observation: &Observation) -> &mut Self {
+        for of_kind in &observation.observed {
+            let key = |object: &String| ObjectKey {
+                kind: of_kind.kind.clone(),
+                namespace: None,
+                name: parse::name_of(object),
+            };
+            self.intents.extend(of_kind.objects.iter().map(key).map(Intent::Keep));
+        }
         self
     }
 

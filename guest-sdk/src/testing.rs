@@ -82,7 +82,7 @@ pub fn objects(outcome: &Outcome) -> BTreeMap<String, &str> {
         Intent::Ensure(ensure) => Some(ensure.object.as_str()),
         Intent::Create(create) => Some(create.object.as_str()),
         Intent::Amend(amend) => Some(amend.object.as_str()),
-        Intent::Remove(_) => None,
+        Intent::Remove(_) | Intent::Keep(_) => None,
     });
     texts.map(|text| (kind_and_name(text), text)).collect()
 }

@@ -40,7 +40,7 @@ pub struct Cli {
 
 const AFTER_HELP: &str = "\
 Exit codes: 0 done, 1 the input is wrong or was refused, 2 the arguments are wrong.
-Every FILE may be `-` for standard input.";
+A file named `-` is standard input.";
 
 /// What it is told to do.
 #[derive(Debug, Subcommand)]
@@ -67,7 +67,7 @@ pub fn main() -> ExitCode {
         Command::Inspect(options) => offline(inspect::inspect(options)),
         Command::Render(options) => offline(render::render(options)),
         Command::Package(options) => offline(package::package(options)),
-        Command::Crd => definition::definition().map_err(Into::into),
+        Command::Crd => definition::definition().map_err(told),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -86,5 +86,10 @@ fn serve(options: RunOptions) -> anyhow::Result<()> {
 /// One thread is enough for one call at a time.
 fn offline(command: impl Future<Output = Result<(), CliError>>) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    Ok(runtime.block_on(command)?)
+    runtime.block_on(command).map_err(told)
+}
+
+/// The error's text names its cause; as an error it would be named once more.
+fn told(error: CliError) -> anyhow::Error {
+    anyhow::Error::msg(error.to_string())
 }

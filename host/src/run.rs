@@ -23,7 +23,7 @@ pub struct RunOptions {
     pub namespace: String,
 
     /// The name of this process in events
-    #[arg(long, env = "POD_NAME", default_value = "operlet")]
+    #[arg(long, env = "HOSTNAME", default_value = "operlet")]
     pub instance: String,
 
     /// Where /healthz and /readyz are served

@@ -124,8 +124,16 @@ fn what_is_no_component_is_refused_by_every_command() {
 }
 
 #[test]
+fn an_error_names_its_cause_once() {
+    let policy = guest_path("policy");
+    let output = operlet(&["inspect", policy.to_str().unwrap()], b"");
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(stderr.matches("is not an operator").count(), 1, "{stderr}");
+}
+
+#[test]
 fn wrong_arguments_are_told_apart_from_wrong_input() {
-    fails(&["inspect"], 2, &["FILE"]);
+    fails(&["inspect"], 2, &["COMPONENT"]);
     fails(&["package", &misbehaving(), "--name", "Not_A_Name"], 2, &["lower-case"]);
     fails(&["render", &misbehaving(), "-f", "x", "--entropy", "abc"], 2, &["64"]);
     fails(&["inspect", &misbehaving(), "--log", "a=b=c"], 2, &["--log"]);

@@ -30,7 +30,10 @@ pub(crate) fn context() -> CallContext {
     CallContext { operlet: "things".into(), resource: "default/a".into() }
 }
 
-pub(crate) async fn call(component: &Component, behaviour: &str) -> Result<Result<Decision, Failure>, CallError> {
+pub(crate) async fn call(
+    component: &Component,
+    behaviour: &str,
+) -> Result<Result<Decision, Failure>, CallError> {
     component.reconcile(&observation(behaviour), &Limits::default(), &context()).await
 }
 

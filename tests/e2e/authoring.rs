@@ -61,7 +61,8 @@ fn the_second_operlet_runs_beside_the_first_by_the_commands_of_the_document() {
     cluster.operlet_is_ready("namespace-baseline");
     cluster.operlet_is_ready("redis");
     eventually("the baseline's objects are there", || {
-        let found = cluster.kubectl.run(&["get", "resourcequotas", "-A", "-l", "operlet.dev/owner", "-o", "name"]);
+        let found =
+            cluster.kubectl.run(&["get", "resourcequotas", "-A", "-l", "operlet.dev/owner", "-o", "name"]);
         check(!found.trim().is_empty(), "no ResourceQuota")
     });
 }

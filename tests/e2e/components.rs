@@ -13,10 +13,8 @@ use crate::{
 
 /// A component that `cargo xtask test lab` has built.
 pub(crate) fn component(name: &str) -> Vec<u8> {
-    let folder = std::env::var_os("OPERLET_COMPONENTS").map_or_else(
-        || panic!("OPERLET_COMPONENTS is not set; run `cargo xtask test lab`"),
-        PathBuf::from,
-    );
+    let folder = std::env::var_os("OPERLET_COMPONENTS")
+        .map_or_else(|| panic!("OPERLET_COMPONENTS is not set; run `cargo xtask test lab`"), PathBuf::from);
     let path = folder.join(format!("{name}.wasm"));
     std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
@@ -53,7 +51,7 @@ fn a_bad_component_never_takes_over_and_the_reason_is_told() {
     let junk: Vec<u8> = (0..4096_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
     let bad: [(&str, Vec<u8>, &[&str]); 7] = [
         ("random bytes", junk, &["not WebAssembly"]),
-        ("truncated", good[..good.len() / 2].to_vec(), &["truncated"]),
+        ("truncated", good[..good.len() / 2].to_vec(), &["cut off"]),
         ("a core module", b"\0asm\x01\0\0\0".to_vec(), &["core module"]),
         ("the wrong world", component("policy"), &["reconciler"]),
         ("a WASI import", wat::parse_str(WASI).unwrap(), &["wasi:cli/environment@0.2.0"]),
@@ -74,9 +72,19 @@ fn a_bad_component_never_takes_over_and_the_reason_is_told() {
         let start: String = refused.chars().take(60).collect();
         eventually("an event names the reason", || {
             let events = cluster.kubectl.run(&[
-                "get", "events", "-n", "default", "--field-selector", "involvedObject.kind=Operlet", "-o", "json",
+                "get",
+                "events",
+                "-n",
+                "default",
+                "--field-selector",
+                "involvedObject.kind=Operlet",
+                "-o",
+                "json",
             ]);
-            check(events.contains(&serde_json::to_string(&start).unwrap()[1..start.len()]), format!("{start}: no event"))
+            check(
+                events.contains(&serde_json::to_string(&start).unwrap()[1..start.len()]),
+                format!("{start}: no event"),
+            )
         });
     }
     redis.set(&json!({ "replicas": 1 }));
@@ -84,7 +92,14 @@ fn a_bad_component_never_takes_over_and_the_reason_is_told() {
 
     // The source still holds the last bad one.
     let pod = cluster.kubectl.run(&[
-        "get", "pods", "-n", HOST_NAMESPACE, "-l", "app.kubernetes.io/name=operlet", "-o", "name",
+        "get",
+        "pods",
+        "-n",
+        HOST_NAMESPACE,
+        "-l",
+        "app.kubernetes.io/name=operlet",
+        "-o",
+        "name",
     ]);
     cluster.kubectl.run(&["delete", "-n", HOST_NAMESPACE, pod.trim()]);
     redis.set(&json!({ "replicas": 0 }));
@@ -93,7 +108,9 @@ fn a_bad_component_never_takes_over_and_the_reason_is_told() {
     assert_eq!(candidate(cluster)["phase"], "Refused");
 
     ship(cluster, &good);
-    eventually("the good one is no candidate", || check(candidate(cluster).is_null(), candidate(cluster).to_string()));
+    eventually("the good one is no candidate", || {
+        check(candidate(cluster).is_null(), candidate(cluster).to_string())
+    });
     cluster.operlet_is_ready("redis");
 }
 
@@ -101,6 +118,7 @@ fn a_bad_component_never_takes_over_and_the_reason_is_told() {
 fn a_packaged_component_can_be_shipped_again_after_all_this() {
     let (cluster, _guard) = alone();
     cluster.install_redis();
-    let data = cluster.kubectl.get(HOST_NAMESPACE, "configmaps", "redis-operlet").unwrap()["binaryData"].clone();
+    let data =
+        cluster.kubectl.get(HOST_NAMESPACE, "configmaps", "redis-operlet").unwrap()["binaryData"].clone();
     assert!(data.get("component.wasm.zst").is_some(), "it is compressed as `operlet package` makes it");
 }

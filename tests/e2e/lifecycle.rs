@@ -59,7 +59,8 @@ fn a_redis_made_again_at_once_does_not_take_what_is_leaving() {
 fn claims_go_where_the_policy_says_so() {
     let (cluster, _guard) = shared();
     let namespace = cluster.namespace("e2e-policy");
-    let spec = json!({ "replicas": 0, "storage": { "size": "64Mi", "retention": { "whenDeleted": "Delete" } } });
+    let spec =
+        json!({ "replicas": 0, "storage": { "size": "64Mi", "retention": { "whenDeleted": "Delete" } } });
     let redis = Redis::apply(&namespace, "volatile", &spec);
     redis.is_running(1);
     cluster.kubectl.run(&["delete", "rd", "volatile", "-n", &namespace.name]);

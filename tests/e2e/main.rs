@@ -4,6 +4,15 @@
 //! runs these. Each test has a namespace of its own; one that stops or replaces
 //! the host holds the cluster alone meanwhile.
 
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "what is unexpected fails a test, and what was measured is printed"
+)]
+
 mod authoring;
 mod cluster;
 mod components;

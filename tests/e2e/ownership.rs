@@ -44,7 +44,9 @@ fn every_write_for_a_component_is_made_as_its_service_account() {
     let log = std::fs::read_to_string(cluster.lab.audit_log()).expect("the audit log can be read");
     let writes: Vec<serde_json::Value> = log
         .lines()
-        .filter(|line| line.contains("e2e-account") && line.contains("\"system:serviceaccount:operlet-system:operlet\""))
+        .filter(|line| {
+            line.contains("e2e-account") && line.contains("\"system:serviceaccount:operlet-system:operlet\"")
+        })
         .filter_map(|line| serde_json::from_str(line).ok())
         .filter(|entry: &serde_json::Value| entry["objectRef"]["namespace"] == "e2e-account")
         .filter(|entry| ["create", "patch", "update", "delete"].iter().any(|verb| entry["verb"] == *verb))

@@ -30,7 +30,8 @@ impl<'a> Redis<'a> {
 
     /// Applies another spec.
     pub(crate) fn set(&self, spec: &Value) {
-        let arguments = ["apply", "--server-side", "--force-conflicts", "-n", &self.namespace.name, "-f", "-"];
+        let arguments =
+            ["apply", "--server-side", "--force-conflicts", "-n", &self.namespace.name, "-f", "-"];
         self.kubectl().try_feed(&arguments, &manifest(self.name, spec)).expect("the Redis is accepted");
     }
 
@@ -59,7 +60,10 @@ impl<'a> Redis<'a> {
         eventually(&format!("{} with {pods} pods", self.name), || {
             let redis = self.get().ok_or("it is not there")?;
             let status = &redis["status"];
-            check(status["observedGeneration"] == redis["metadata"]["generation"], format!("status: {status}"))?;
+            check(
+                status["observedGeneration"] == redis["metadata"]["generation"],
+                format!("status: {status}"),
+            )?;
             check(status["phase"] == "Running", format!("status: {status}"))?;
             check(status["ready"] == format!("{pods}/{pods}"), format!("status: {status}"))?;
             let found = self.objects("pods").len();
@@ -69,9 +73,8 @@ impl<'a> Redis<'a> {
 
     /// Runs redis-cli in a pod, against a host.
     pub(crate) fn try_cli(&self, pod: &str, host: &str, command: &str) -> Result<String, String> {
-        let script = format!(
-            "export REDISCLI_AUTH=$(cat /run/redis/password); redis-cli -h {host} {command}"
-        );
+        let script =
+            format!("export REDISCLI_AUTH=$(cat /run/redis/password); redis-cli -h {host} {command}");
         let arguments = ["exec", "-n", &self.namespace.name, pod, "-c", "redis", "--", "sh", "-c", &script];
         let answer = self.kubectl().try_run(&arguments)?;
         let answer = answer.trim().to_owned();
@@ -108,7 +111,8 @@ impl<'a> Redis<'a> {
         let kinds = "redises,statefulsets,services,configmaps,secrets,poddisruptionbudgets,pods";
         eventually("all that was made for it is gone", || {
             let left = self.objects(kinds);
-            let names: Vec<_> = left.iter().map(|o| format!("{}/{}", o["kind"], o["metadata"]["name"])).collect();
+            let names: Vec<_> =
+                left.iter().map(|o| format!("{}/{}", o["kind"], o["metadata"]["name"])).collect();
             check(left.is_empty(), names.join(" "))
         });
     }

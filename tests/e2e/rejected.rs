@@ -32,7 +32,8 @@ fn a_wrong_redis_is_refused_at_admission_in_words_a_person_understands() {
 fn a_volume_neither_shrinks_nor_comes_nor_goes() {
     let (cluster, _guard) = shared();
     let namespace = cluster.namespace("e2e-shrinking");
-    let redis = redis::Redis::apply(&namespace, "stored", &json!({ "replicas": 0, "storage": { "size": "64Mi" } }));
+    let redis =
+        redis::Redis::apply(&namespace, "stored", &json!({ "replicas": 0, "storage": { "size": "64Mi" } }));
     redis.is_running(1);
     let before = redis.child("statefulsets", "stored").unwrap()["metadata"]["generation"].clone();
     for (spec, words) in [

@@ -32,7 +32,15 @@ fn an_application_finds_all_it_needs_in_the_secret() {
     let keys: Vec<_> = secret["data"].as_object().unwrap().keys().cloned().collect();
     assert_eq!(keys, ["host", "password", "port", "uri", "username"]);
     let script = "redis-cli -u \"$(cat /etc/redis-auth/uri)\" --no-auth-warning PING";
-    let uri = cluster.kubectl.run(&["get", "secret", "app-auth", "-n", &namespace.name, "-o", "jsonpath={.data.uri}"]);
+    let uri = cluster.kubectl.run(&[
+        "get",
+        "secret",
+        "app-auth",
+        "-n",
+        &namespace.name,
+        "-o",
+        "jsonpath={.data.uri}",
+    ]);
     let script = script.replace("$(cat /etc/redis-auth/uri)", &format!("$(echo {uri} | base64 -d)"));
     let exec = ["exec", "-n", &namespace.name, "app-0", "-c", "redis", "--", "sh", "-c", &script];
     assert_eq!(cluster.kubectl.run(&exec).trim(), "PONG");
@@ -45,7 +53,8 @@ fn every_supported_server_runs_and_replicates() {
     for version in ["7.0", "valkey-8.1"] {
         let name = version.replace('.', "-");
         let name = format!("v-{name}");
-        let redis = Redis::apply(&namespace, &name, &serde_json::json!({ "version": version, "replicas": 1 }));
+        let redis =
+            Redis::apply(&namespace, &name, &serde_json::json!({ "version": version, "replicas": 1 }));
         redis.is_running(2);
         let valkey = version.starts_with("valkey");
         let client = if valkey { "valkey-cli" } else { "redis-cli" };

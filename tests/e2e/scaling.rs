@@ -59,7 +59,16 @@ fn what_is_deleted_or_edited_by_hand_comes_back() {
     });
     assert_ne!(again["metadata"]["uid"], service["metadata"]["uid"]);
     let patch = r#"{"spec":{"selector":{"statefulset.kubernetes.io/pod-name":"nobody"}}}"#;
-    cluster.kubectl.run(&["patch", "service", "repaired", "-n", &namespace.name, "--type=merge", "-p", patch]);
+    cluster.kubectl.run(&[
+        "patch",
+        "service",
+        "repaired",
+        "-n",
+        &namespace.name,
+        "--type=merge",
+        "-p",
+        patch,
+    ]);
     eventually("the edit is undone", || {
         let service = redis.child("services", "repaired").ok_or("it is not there")?;
         let selected = &service["spec"]["selector"]["statefulset.kubernetes.io/pod-name"];

@@ -59,7 +59,8 @@ async fn swap(client: &Client, namespace: &str, name: &str) -> Duration {
         plural: "redises".into(),
     };
     let redises: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &redis);
-    let config_maps: Api<k8s_openapi::api::core::v1::ConfigMap> = Api::namespaced(client.clone(), HOST_NAMESPACE);
+    let config_maps: Api<k8s_openapi::api::core::v1::ConfigMap> =
+        Api::namespaced(client.clone(), HOST_NAMESPACE);
     let shipped = config_map("redis-operlet", &component(name));
     let wanted = if name == "operlet_redis_next" { "next" } else { "shipped" };
     let params = PatchParams::apply("kubectl").force();
@@ -86,7 +87,8 @@ async fn client(cluster: &Cluster) -> Client {
 /// The host's pod: its uid, and how often its containers were restarted.
 pub(crate) fn host_pod(cluster: &Cluster) -> (Value, Value) {
     let pods = cluster.kubectl.list(HOST_NAMESPACE, "pods", "app.kubernetes.io/name=operlet");
-    let running: Vec<_> = pods.iter().filter(|pod| pod["metadata"].get("deletionTimestamp").is_none()).collect();
+    let running: Vec<_> =
+        pods.iter().filter(|pod| pod["metadata"].get("deletionTimestamp").is_none()).collect();
     assert_eq!(running.len(), 1, "there is one host");
     let restarts = running[0]["status"]["containerStatuses"][0]["restartCount"].clone();
     assert_eq!(restarts, 0, "the host was never restarted");

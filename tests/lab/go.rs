@@ -22,11 +22,19 @@ const NODE_SOURCES: [(&str, &str); 2] =
 const NODE_PROGRAMS: [&str; 7] =
     ["bridge", "containerd", "containerd-shim-runc-v2", "ctr", "host-local", "loopback", "portmap"];
 
+/// Complains when something must be built and Go is missing.
+pub(crate) fn check(cache: &Cache) -> Result<()> {
+    let (flags, sources) = (linker_flags(), NODE_SOURCES.map(|(_, source)| source));
+    let kubernetes = Entry { name: "kubernetes", key: &kubernetes_key(&flags), files: &["kubernetes"] };
+    let node = Entry { name: "node", key: &sources, files: &NODE_PROGRAMS };
+    let built = cache.find(&kubernetes).and(cache.find(&node)).is_some();
+    if built { Ok(()) } else { go().map(drop) }
+}
+
 /// The binary with every program of Kubernetes.
 pub(crate) fn kubernetes(cache: &Cache, progress: Progress) -> Result<PathBuf> {
     let flags = linker_flags();
-    let mut key = vec![flags.as_str()];
-    key.extend(KUBERNETES_SOURCES.iter().map(|(_, source)| *source));
+    let key = kubernetes_key(&flags);
     let entry = Entry { name: "kubernetes", key: &key, files: &["kubernetes"] };
     let title = format!("building Kubernetes {KUBERNETES} from source: about 10 minutes, once a machine");
     let built = cache.find(&entry).map_or_else(
@@ -98,6 +106,10 @@ fn compile(command: &mut Command, step: &Step) -> Result<()> {
         step.at(&format!("{packages} packages, now {line}"));
     })
     .context("the Go build failed (the module proxy must be reachable the first time)")
+}
+
+fn kubernetes_key(flags: &str) -> Vec<&str> {
+    std::iter::once(flags).chain(KUBERNETES_SOURCES.iter().map(|(_, source)| *source)).collect()
 }
 
 fn linker_flags() -> String {

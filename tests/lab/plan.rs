@@ -15,7 +15,7 @@ use std::net::Ipv4Addr;
 
 /// How many labs can be up side by side.
 pub(crate) const LABS_MAX: u8 = 32;
-/// How many nodes a lab can have; each costs about 150 MiB of memory.
+/// How many nodes a lab can have; each costs about 100 MiB of memory.
 pub(crate) const NODES_MAX: u8 = 16;
 
 const FIRST_NETWORK: u8 = 210;

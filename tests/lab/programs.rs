@@ -24,6 +24,7 @@ impl Programs {
     pub(crate) fn ready(progress: Progress) -> Result<Self> {
         let cache = Cache::open()?;
         // What is quick comes first: a mistake in the machine's setup shows at once.
+        go::check(&cache)?;
         Ok(Self {
             packages: packages::directory(&cache, progress)?,
             images: images::directory(&cache, progress)?,

@@ -73,7 +73,8 @@ impl Stage<'_> {
         })?;
         step("Install the host: kubectl apply --server-side -k deploy/host", |_| {
             self.apply_folder("deploy/host", None)?;
-            let rollout = ["rollout", "status", "-n", "operlet-system", "deployment/operlet", "--timeout=120s"];
+            let rollout =
+                ["rollout", "status", "-n", "operlet-system", "deployment/operlet", "--timeout=120s"];
             self.kubectl(&rollout)
         })?;
         step("Install the Redis operlet: kubectl apply --server-side -k deploy/redis", |step| {
@@ -167,7 +168,16 @@ impl Stage<'_> {
     /// The host's pod, and how often it was restarted.
     fn host_pod(&self) -> Result<String> {
         let path = "jsonpath={range .items[*]}{.metadata.uid} restarted {.status.containerStatuses[0].restartCount} times{end}";
-        self.kubectl(&["get", "pods", "-n", "operlet-system", "-l", "app.kubernetes.io/name=operlet", "-o", path])
+        self.kubectl(&[
+            "get",
+            "pods",
+            "-n",
+            "operlet-system",
+            "-l",
+            "app.kubernetes.io/name=operlet",
+            "-o",
+            path,
+        ])
     }
 
     /// Runs redis-cli in a pod of the Redis against one of its Services.

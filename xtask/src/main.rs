@@ -2,6 +2,7 @@
 
 mod building;
 mod codegen;
+mod demo;
 mod dist;
 mod guests;
 mod image;
@@ -33,6 +34,7 @@ enum Task {
     Dist(dist::Dist),
     Tidy(tidy::Tidy),
     Test(test::Test),
+    Demo(demo::Demo),
     Lab(operlet_lab::LabCommand),
 }
 
@@ -55,6 +57,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Task::Dist(command) => command.run(&workspace),
         Task::Tidy(command) => command.run(&workspace),
         Task::Test(command) => command.run(&workspace),
+        Task::Demo(command) => command.run(&workspace),
         Task::Lab(command) => command.run(),
     }
 }

@@ -8,6 +8,7 @@ use crate::workspace::{Package, Workspace};
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, ValueEnum};
 use operlet_lab::progress::Progress;
+use std::ffi::OsStr;
 use std::process::Command;
 
 /// The package of the tests that need more than one part of the project.
@@ -63,21 +64,33 @@ impl Test {
     fn native(&self, workspace: &Workspace) -> Result<()> {
         let others = workspace.packages.iter().filter(|package| package.name != TESTS);
         let tests = others.flat_map(Package::tests).flat_map(|name| ["--test", name]);
-        let mut selection = vec!["--lib", "--bins", "--examples"];
+        let mut selection = vec!["--lib", "--bins"];
         selection.extend(tests);
-        self.cargo_test(workspace, &selection)?;
-        self.cargo_test(workspace, &["--doc"])
+        self.cargo_test(workspace, &selection, &[])?;
+        self.cargo_test(workspace, &["--doc"], &[])
     }
 
     fn component(&self, workspace: &Workspace) -> Result<()> {
-        guests::build(workspace)?;
-        self.suite(workspace, "component")
+        let components = guests::build(workspace)?;
+        self.suite(workspace, "component", &[("OPERLET_TEST_GUESTS", components.as_os_str())])
     }
 
     fn lab(&self, workspace: &Workspace) -> Result<()> {
-        guests::build(workspace)?;
+        let next = guests::build_with_next(workspace)?;
+        let components = next.parent().unwrap_or(&workspace.target);
         let lab = lab::TestLab::up(workspace)?;
-        let outcome = self.suite(workspace, "lab");
+        // Commands of the documentation are among these tests: they build, too.
+        let (name, flags) = guests::environment(workspace);
+        let host = workspace.release("operlet");
+        let environment = [
+            ("OPERLET_LAB", OsStr::new(lab::NAME)),
+            ("OPERLET_COMPONENTS", components.as_os_str()),
+            ("OPERLET_BIN", host.as_os_str()),
+            (name, OsStr::new(&flags)),
+            // They wait for pods most of the time.
+            ("RUST_TEST_THREADS", OsStr::new("6")),
+        ];
+        let outcome = self.suite(workspace, "lab", &environment);
         if self.keep_lab {
             lab.leave();
             return outcome;
@@ -86,19 +99,26 @@ impl Test {
     }
 
     /// Runs one of the test binaries in `tests/`.
-    fn suite(&self, workspace: &Workspace, name: &str) -> Result<()> {
+    fn suite(&self, workspace: &Workspace, name: &str, environment: &Variables<'_>) -> Result<()> {
         let there = workspace.package(TESTS).is_some_and(|package| package.tests().any(|test| test == name));
         ensure!(there, "the package {TESTS} has no tests named {name}");
-        self.cargo_test(workspace, &["--test", name])
+        self.cargo_test(workspace, &["--test", name], environment)
     }
 
-    fn cargo_test(&self, workspace: &Workspace, selection: &[&str]) -> Result<()> {
+    fn cargo_test(
+        &self,
+        workspace: &Workspace,
+        selection: &[&str],
+        environment: &Variables<'_>,
+    ) -> Result<()> {
         let mut cargo = workspace.native("test");
-        cargo.args(selection).arg("--").args(&self.arguments);
-        cargo.env("OPERLET_LAB", lab::NAME);
+        cargo.args(selection).envs(environment.iter().copied()).arg("--").args(&self.arguments);
         shown(&mut cargo)
     }
 }
+
+/// What is said to tests by their environment.
+type Variables<'a> = [(&'a str, &'a OsStr)];
 
 impl Level {
     fn name(self) -> &'static str {

@@ -37,6 +37,7 @@ pub(crate) struct Dependency {
 struct Target {
     name: String,
     kind: Vec<String>,
+    crate_types: Vec<String>,
 }
 
 impl Workspace {
@@ -100,13 +101,9 @@ impl Package {
         self.targets.iter().filter(is_test).map(|target| target.name.as_str())
     }
 
-    /// Whether any of the package's examples builds a component.
-    pub(crate) fn has_component_examples(&self) -> bool {
-        self.directory().is_some_and(|directory| directory.join("examples").is_dir())
-    }
-
-    fn directory(&self) -> Option<&Path> {
-        self.manifest_path.parent()
+    /// Whether the package, or an example of it, is a component once it is built for wasm32.
+    pub(crate) fn makes_components(&self) -> bool {
+        self.targets.iter().flat_map(|target| &target.crate_types).any(|crate_type| crate_type == "cdylib")
     }
 }
 

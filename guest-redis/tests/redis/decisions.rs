@@ -98,7 +98,14 @@ fn images_come_from_the_settings() {
 
 #[test]
 fn a_paused_redis_is_left_alone() {
-    assert!(failure(&fresh(json!({"paused": true}))).message().contains("spec.paused"));
+    let mut observation = settled(fresh(json!({})));
+    let mut changed: Value = serde_json::from_str(&observation.resource).unwrap();
+    changed["spec"] = json!({"paused": true, "replicas": 8});
+    observation.resource = changed.to_string();
+    let outcome = settle(&observation);
+    assert!(outcome.intents.len() >= 5, "everything is named, so nothing is pruned");
+    assert!(outcome.intents.iter().all(|intent| matches!(intent, operlet_sdk::Intent::Keep(_))));
+    assert!(outcome.status.is_none());
 }
 
 #[test]

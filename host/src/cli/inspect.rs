@@ -20,11 +20,11 @@ use crate::{
 #[derive(Args, Clone, Debug)]
 pub struct InspectOptions {
     /// The component
-    #[arg(value_name = "FILE")]
+    #[arg(value_name = "COMPONENT")]
     component: PathBuf,
 
     /// How it is shown
-    #[arg(short, long, value_enum, default_value_t = InspectFormat::Text)]
+    #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t = InspectFormat::Text)]
     output: InspectFormat,
 }
 

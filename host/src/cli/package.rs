@@ -18,7 +18,7 @@ use crate::operlets::{COMPONENT_ZSTD_KEY, DIGEST_ANNOTATION, pack};
 #[command(after_help = AFTER_HELP)]
 pub struct PackageOptions {
     /// The component
-    #[arg(value_name = "FILE")]
+    #[arg(value_name = "COMPONENT")]
     component: PathBuf,
 
     /// The operlet's name; the ConfigMap is called NAME-operlet

@@ -23,11 +23,11 @@ use crate::{
 #[command(after_help = AFTER_HELP)]
 pub struct RenderOptions {
     /// The component
-    #[arg(value_name = "FILE")]
+    #[arg(value_name = "COMPONENT")]
     component: PathBuf,
 
     /// The resource to decide about, as YAML or JSON
-    #[arg(short = 'f', long = "filename", value_name = "FILE")]
+    #[arg(short = 'f', long = "filename", value_name = "RESOURCE")]
     resource: PathBuf,
 
     /// A directory of YAML and JSON files with the objects that the component is
@@ -49,7 +49,7 @@ pub struct RenderOptions {
     entropy: Option<[u8; 32]>,
 
     /// How the decision is shown
-    #[arg(short, long, value_enum, default_value_t = RenderFormat::Yaml)]
+    #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t = RenderFormat::Yaml)]
     output: RenderFormat,
 }
 

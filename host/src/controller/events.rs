@@ -1,5 +1,10 @@
 //! Kubernetes Events.
 
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::{
     Client,
@@ -12,35 +17,54 @@ use crate::model::{Event, EventType};
 /// What Kubernetes allows for the text of an event.
 const NOTE_BYTES_MAX: usize = 1024;
 
+/// So many different texts are told apart; beyond that counting begins anew.
+const TEXTS_MAX: usize = 256;
+
 /// Publishes events; equal ones are counted by Kubernetes, not repeated.
+///
+/// A recorder takes events of one reason for equal, whatever they say, and keeps
+/// the first text. One recorder for each text keeps different ones apart.
 #[derive(Clone)]
 pub(super) struct Events {
-    recorder: Recorder,
+    client: Client,
+    reporter: Reporter,
+    recorders: Arc<Mutex<HashMap<String, Recorder>>>,
 }
 
 impl Events {
     pub(super) fn new(client: Client, instance: &str) -> Self {
         let reporter =
             Reporter { controller: "operlet.dev/host".to_owned(), instance: Some(instance.to_owned()) };
-        Self { recorder: Recorder::new(client, reporter) }
+        Self { client, reporter, recorders: Arc::default() }
     }
 
     /// Publishes an event. That it could not be is logged and changes nothing
     /// else: an event is a courtesy.
     pub(super) async fn publish(&self, event: &Event, about: &ObjectReference) {
+        let note = shorten(&event.message, NOTE_BYTES_MAX);
+        let recorder = self.recorder(&note);
         let published = Published {
             type_: match event.type_ {
                 EventType::Normal => PublishedType::Normal,
                 EventType::Warning => PublishedType::Warning,
             },
             reason: event.reason.clone(),
-            note: Some(shorten(&event.message, NOTE_BYTES_MAX)),
+            note: Some(note),
             action: event.action.clone(),
             secondary: None,
         };
-        if let Err(error) = self.recorder.publish(&published, about).await {
+        if let Err(error) = recorder.publish(&published, about).await {
             tracing::warn!(reason = event.reason, error = describe(&error), "cannot publish an event");
         }
+    }
+
+    fn recorder(&self, note: &str) -> Recorder {
+        let mut recorders = self.recorders.lock().unwrap_or_else(PoisonError::into_inner);
+        if recorders.len() >= TEXTS_MAX && !recorders.contains_key(note) {
+            recorders.clear();
+        }
+        let make = || Recorder::new(self.client.clone(), self.reporter.clone());
+        recorders.entry(note.to_owned()).or_insert_with(make).clone()
     }
 }
 

@@ -366,7 +366,9 @@ impl Installation {
             reason: reason.to_owned(),
             message,
         };
-        tracing::warn!(operlet = self.name, reason, message = candidate.message, "component waits");
+        if self.status.candidate.as_ref() != Some(&candidate) {
+            tracing::warn!(operlet = self.name, reason, message = candidate.message, "component waits");
+        }
         report::stays_out(&mut self.status, candidate);
     }
 
@@ -395,8 +397,8 @@ impl Installation {
         }
     }
 
-    async fn faults_change(&self) {
-        match &self.working {
+    async fn faults_change(&mut self) {
+        match &mut self.working {
             Some(working) => working.faults_change().await,
             None => std::future::pending().await,
         }

@@ -1,7 +1,7 @@
 //! The tasks of one installation: informers, and the queue that reconciles.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     sync::Arc,
     time::Duration,
 };
@@ -70,6 +70,8 @@ pub(super) struct Working {
     /// Until the queue takes it.
     received: Option<mpsc::Receiver<Trigger>>,
     faults: Arc<Faults>,
+    /// What has been reported of the faults.
+    reported: watch::Receiver<HashMap<GroupVersionKind, String>>,
     informers: HashMap<GroupVersionKind, JoinHandle<()>>,
     queue: Option<JoinHandle<()>>,
     stop: CancellationToken,
@@ -78,6 +80,7 @@ pub(super) struct Working {
 impl Working {
     pub(super) fn waiting(operlet: Arc<str>, surroundings: Surroundings, live: Arc<Live>) -> Self {
         let Surroundings { account, client, store, events, triggers, received, faults } = surroundings;
+        let reported = faults.subscribe();
         let runtime = Runtime::new(operlet, client.clone(), store, events, live);
         Self {
             account,
@@ -86,6 +89,7 @@ impl Working {
             triggers,
             received: Some(received),
             faults,
+            reported,
             informers: HashMap::new(),
             queue: None,
             stop: CancellationToken::new(),
@@ -188,15 +192,22 @@ impl Working {
     /// Which kinds cannot be watched at present, and why.
     pub(super) fn faults(&self) -> Option<String> {
         let faults = self.faults.borrow();
-        let mut texts: Vec<_> =
-            faults.iter().map(|(kind, text)| format!("cannot watch {kind}: {text}")).collect();
-        texts.sort();
+        // One cause, such as a missing right, often stands behind several.
+        let mut kinds_of = BTreeMap::<&str, Vec<String>>::new();
+        for (kind, text) in faults.iter() {
+            kinds_of.entry(text).or_default().push(kind.to_string());
+        }
+        let texts = kinds_of.into_iter().map(|(text, mut kinds)| {
+            kinds.sort();
+            format!("cannot watch {}: {text}", kinds.join(", "))
+        });
+        let texts: Vec<_> = texts.collect();
         (!texts.is_empty()).then(|| texts.join("; "))
     }
 
-    pub(super) async fn faults_change(&self) {
+    pub(super) async fn faults_change(&mut self) {
         // The sender is ours, so this ends only with a change.
-        let _ = self.faults.subscribe().changed().await;
+        let _ = self.reported.changed().await;
     }
 
     /// Ends the watches, and lets reconciles that are under way finish.

@@ -89,10 +89,15 @@ fn intent(intent: bindings::Intent) -> Intent {
             Intent::Amend(Amend { object, uid })
         }
         bindings::Intent::Remove(bindings::Remove { key, uid, extensions: _ }) => {
-            let types::ObjectKey { kind, namespace, name } = key;
-            Intent::Remove(Remove { key: ObjectKey { kind: group_version_kind(kind), namespace, name }, uid })
+            Intent::Remove(Remove { key: object_key(key), uid })
         }
+        bindings::Intent::Keep(key) => Intent::Keep(object_key(key)),
     }
+}
+
+fn object_key(key: types::ObjectKey) -> ObjectKey {
+    let types::ObjectKey { kind, namespace, name } = key;
+    ObjectKey { kind: group_version_kind(kind), namespace, name }
 }
 
 fn condition(condition: bindings::Condition) -> Condition {

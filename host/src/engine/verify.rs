@@ -102,6 +102,7 @@ fn intent(index: usize, intent: &bindings::Intent, check: &mut Check) -> Result<
             check.name(&field("remove.uid"), &remove.uid)?;
             check.extensions(&field("remove"), &remove.extensions)
         }
+        bindings::Intent::Keep(key) => check.name(&field("keep.name"), &key.name),
     }
 }
 

@@ -49,6 +49,8 @@ pub enum Intent {
     Amend(Amend),
     /// It should go.
     Remove(Remove),
+    /// It should stay just as it is.
+    Keep(ObjectKey),
 }
 
 /// Whether a condition holds.

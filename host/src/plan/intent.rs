@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::Context;
-use crate::model::{GroupVersionKind, Intent, ObjectKey, ResourceKind};
+use crate::model::{GroupVersionKind, Intent, ObjectKey, Remove, ResourceKind};
 
 /// A rule that a component broke: its whole decision is void.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -81,10 +81,14 @@ pub(super) fn check(intent: &Intent, context: &Context<'_>) -> Result<Checked, R
         Intent::Ensure(ensure) => &ensure.object,
         Intent::Create(object) => object,
         Intent::Amend(amend) => &amend.object,
-        Intent::Remove(remove) => {
-            let kind = declared(&remove.key, context)?;
-            let key = placed(remove.key.clone(), kind, context)?;
-            return Ok(Checked { key, body: Value::Null });
+        Intent::Remove(Remove { key, uid: _ }) => {
+            let kind = declared(key, context)?;
+            return Ok(Checked { key: placed(key.clone(), kind, context)?, body: Value::Null });
+        }
+        Intent::Keep(key) => {
+            // Nothing is done to it, so it may be of any kind.
+            let namespace = key.namespace.clone().or_else(|| context.owner.key.namespace.clone());
+            return Ok(Checked { key: ObjectKey { namespace, ..key.clone() }, body: Value::Null });
         }
     };
     let mut body: Value = serde_json::from_str(text).unwrap_or_default();

@@ -200,6 +200,8 @@ pub fn plan(outcome: &Outcome, context: &Context<'_>) -> Result<Plan, Refusal> {
             Intent::Create(_) => create_object(checked, context, &mut plan),
             Intent::Amend(amend) => amend_object(checked, &amend.uid, context, &mut plan),
             Intent::Remove(remove) => remove_object(checked.key, &remove.uid, context, &mut plan),
+            // To be named is all it takes.
+            Intent::Keep(_) => {}
         }
     }
     prune(&wanted, context, &mut plan);

@@ -260,3 +260,10 @@ fn a_broken_rule_voids_the_whole_decision() {
     let twice = plan_with(vec![ensure(&config_map("a")), ensure(&config_map("a"))], &[], &[]);
     assert!(matches!(twice, Err(Refusal::Twice { .. })));
 }
+
+#[test]
+fn what_is_kept_is_neither_written_nor_pruned() {
+    let kept = key("v1", "ConfigMap", "a");
+    let plan = planned(vec![Intent::Keep(kept.clone())], &[(kept, ensured())]);
+    assert_eq!(plan, Plan::default());
+}

@@ -51,17 +51,15 @@ export_operator!(Misbehaving);
 
 fn behaviour(settings: &str) -> &str {
     const KEY: &str = "\"behaviour\":\"";
-    settings
-        .split_once(KEY)
-        .and_then(|(_, rest)| rest.split_once('"'))
-        .map_or("", |(behaviour, _)| behaviour)
+    settings.split_once(KEY).and_then(|(_, rest)| rest.split_once('"')).map_or("", |(behaviour, _)| behaviour)
 }
 
 /// Shows in its decision everything that it was shown.
 fn behave(observation: &Observation) -> Decision {
     let entropy: String = observation.entropy.iter().map(|byte| format!("{byte:02x}")).collect();
     let seen: usize = observation.observed.iter().map(|kind| kind.objects.len()).sum();
-    let value = format!("now {} entropy {entropy} round {} seen {seen}", observation.now_ms, observation.round);
+    let value =
+        format!("now {} entropy {entropy} round {} seen {seen}", observation.now_ms, observation.round);
     let mut outcome = outcome(vec![
         ensure(config_map("shown", &value)),
         create(r#"{"apiVersion":"v1","kind":"Secret","metadata":{"name":"made"}}"#.to_owned()),

@@ -13,7 +13,7 @@ mod generated {
     });
 }
 
-pub use generated::{exports, export_operator, operlet};
+pub use generated::{export_operator, exports, operlet};
 
 /// The types of the reconciler.
 pub use generated::exports::operlet::operator::reconciler;

@@ -61,21 +61,28 @@ impl Compiler {
     pub(super) fn cargo(&self, workspace: &Workspace, subcommand: &str) -> Command {
         let mut cargo = workspace.cargo(subcommand);
         cargo.args(["--target", TARGET]);
-        // Panic messages name source files. Without the places of this machine
-        // in them, the same sources give the same digest everywhere.
-        let mut remapped = vec![format!("--remap-path-prefix={}=/operlet", workspace.root.display())];
-        if let Some(home) = cargo_home() {
-            remapped.push(format!("--remap-path-prefix={}=/cargo", home.display()));
-        }
-        // Flags that the user set for all targets would replace those, and
+        // Flags that the user set for all targets would replace ours, and
         // with them what makes a component reproducible.
         cargo.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
-        cargo.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", remapped.join(" "));
+        let (name, flags) = flags(workspace);
+        cargo.env(name, flags);
         if let Self::Debian { rustc } = self {
             cargo.env("RUSTC", rustc);
         }
         cargo
     }
+}
+
+/// The flags that components are compiled with, and the variable that cargo takes them from.
+///
+/// Panic messages name source files. Without the places of this machine in
+/// them, the same sources give the same digest everywhere.
+pub(super) fn flags(workspace: &Workspace) -> (&'static str, String) {
+    let mut flags = format!("--remap-path-prefix={}=/operlet", workspace.root.display());
+    if let Some(home) = cargo_home() {
+        flags += &format!(" --remap-path-prefix={}=/cargo", home.display());
+    }
+    ("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", flags)
 }
 
 fn installed(workspace: &Workspace) -> Result<bool> {

@@ -67,6 +67,7 @@ fn intent(intent: &Intent) -> String {
             format!("---\n# amend the object with uid {uid}:\n{commented}")
         }
         Intent::Remove(Remove { key, uid }) => format!("---\n# remove {key} with uid {uid}\n"),
+        Intent::Keep(key) => format!("---\n# keep {key} as it is\n"),
     }
 }
 
@@ -127,6 +128,7 @@ fn intent_json(intent: &Intent) -> Value {
             let key = key(&removed.kind, removed.namespace.as_deref(), &removed.name);
             json!({"remove": {"key": key, "uid": uid}})
         }
+        Intent::Keep(kept) => json!({"keep": key(&kept.kind, kept.namespace.as_deref(), &kept.name)}),
     }
 }
 
