@@ -52,7 +52,7 @@ fn a_bad_component_never_takes_over_and_the_reason_is_told() {
     let bad: [(&str, Vec<u8>, &[&str]); 7] = [
         ("random bytes", junk, &["not WebAssembly"]),
         ("truncated", good[..good.len() / 2].to_vec(), &["cut off"]),
-        ("a core module", b"\0asm\x01\0\0\0".to_vec(), &["core module"]),
+        ("a core module", b"\0asm\x01\0\0\0".to_vec(), &["core WebAssembly module"]),
         ("the wrong world", component("policy"), &["reconciler"]),
         ("a WASI import", wat::parse_str(WASI).unwrap(), &["wasi:cli/environment@0.2.0"]),
         ("describe traps", component("describe_traps"), &["describe"]),

@@ -16,11 +16,17 @@ use super::{
     runtime::{Live, Memory, Runtime, conflict_pause, retry_pause},
     store::Stored,
 };
-use crate::model::{Condition, ConditionStatus, Event, EventType, Outcome, Owner};
+use crate::{
+    model::{Condition, ConditionStatus, Event, EventType, Outcome, Owner},
+    plan::Blocked,
+};
 
 /// The host's own condition on every resource: whether the last decision was
 /// carried out.
 const RECONCILED: &str = "Reconciled";
+
+/// The reason while something is on its way out: no trouble, only not yet.
+const WAITING: &str = "Waiting";
 
 /// What a reconcile knows when it is over.
 pub(super) struct Conclusion<'a> {
@@ -63,7 +69,7 @@ impl Conclusion<'_> {
         let own = carried_out(report);
         conditions.push(own.clone());
         let fine = own.status == ConditionStatus::True;
-        let trouble = (!fine).then_some(&own);
+        let trouble = (!fine && own.reason != WAITING).then_some(&own);
         let wrote = self.report(outcome.status.as_deref(), &conditions, trouble, "Apply").await;
         for event in &outcome.events {
             self.runtime.events.publish(event, &self.reference()).await;
@@ -172,6 +178,9 @@ fn carried_out(report: &Report) -> Condition {
         }
         (None, []) => {
             reconciled(ConditionStatus::True, "Settled", "the last decision was carried out".to_owned())
+        }
+        (None, blocked) if blocked.iter().all(Blocked::passes) => {
+            reconciled(ConditionStatus::False, WAITING, join(blocked))
         }
         (None, blocked) => reconciled(ConditionStatus::False, "Blocked", join(blocked)),
     }

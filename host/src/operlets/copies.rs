@@ -11,7 +11,7 @@ use kube::{
     api::{DeleteParams, ListParams, PostParams},
 };
 
-use super::{COMPONENT_ZSTD_KEY, DIGEST_ANNOTATION, Operlet, UnpackError, pack, unpack};
+use super::{COMPONENT_ZSTD_KEY, DIGEST_ANNOTATION, Operlet, UnpackError, package::pack_fast, unpack};
 use crate::model::Digest;
 
 const OPERLET_LABEL: &str = "operlet.dev/copy-of";
@@ -76,7 +76,7 @@ pub async fn store_copy(
 ) -> Result<(), CopyError> {
     let operlet_name = operlet.metadata.name.clone().unwrap_or_default();
     let name = copy_name(&operlet_name, digest);
-    let packed = pack(component).map_err(CopyError::Pack)?;
+    let packed = pack_fast(component).map_err(CopyError::Pack)?;
     let config_map = ConfigMap {
         metadata: ObjectMeta {
             name: Some(name.clone()),

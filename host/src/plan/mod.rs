@@ -142,14 +142,14 @@ pub enum Blocked {
         /// The object.
         key: ObjectKey,
     },
-    /// It should be amended, but is not there, or is another one.
-    #[error("{key} with uid {uid} is not there any more")]
-    Gone {
-        /// The object.
-        key: ObjectKey,
-        /// The uid that was named.
-        uid: String,
-    },
+}
+
+impl Blocked {
+    /// Whether it passes by itself.
+    #[must_use]
+    pub fn passes(&self) -> bool {
+        matches!(self, Self::Leaving { .. })
+    }
 }
 
 /// What the planner is told about the resource and its surroundings.
@@ -255,12 +255,12 @@ fn create_object(checked: intent::Checked, context: &Context<'_>, plan: &mut Pla
 
 fn amend_object(checked: intent::Checked, uid: &str, context: &Context<'_>, plan: &mut Plan) {
     let intent::Checked { key, body } = checked;
-    match context.existing.get(&key) {
-        Some(existing) if existing.uid == uid && !existing.deleting => {
-            apply(key, body, Precondition::Same { uid: uid.to_owned() }, context, plan);
-        }
-        Some(existing) if existing.uid == uid => plan.blocked.push(Blocked::Leaving { key }),
-        _ => plan.blocked.push(Blocked::Gone { key, uid: uid.to_owned() }),
+    // One that is leaving or has left needs no more: its end is observed as well.
+    if let Some(existing) = context.existing.get(&key)
+        && existing.uid == uid
+        && !existing.deleting
+    {
+        apply(key, body, Precondition::Same { uid: uid.to_owned() }, context, plan);
     }
 }
 
