@@ -1,6 +1,6 @@
 //! What the host tells about itself over HTTP: whether it lives and is ready.
 
-use std::{convert::Infallible, net::SocketAddr};
+use std::{convert::Infallible, net::SocketAddr, time::Duration};
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -15,7 +15,11 @@ use tokio::{net::TcpListener, sync::watch};
 pub async fn serve(address: SocketAddr, ready: watch::Receiver<bool>) -> std::io::Result<()> {
     let listener = TcpListener::bind(address).await?;
     loop {
-        let Ok((connection, _)) = listener.accept().await else { continue };
+        let Ok((connection, _)) = listener.accept().await else {
+            // Out of file descriptors, most likely: others must give some back first.
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            continue;
+        };
         let ready = ready.clone();
         tokio::spawn(async move {
             let service = service_fn(move |request| {

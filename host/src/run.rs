@@ -46,12 +46,16 @@ pub async fn run(options: RunOptions) -> anyhow::Result<()> {
     let supervisor = Supervisor::new(SupervisorOptions { config, client, engine, namespace, instance });
     let admin = tokio::spawn(admin::serve(admin_address, supervisor.ready()));
     let stop = CancellationToken::new();
-    let serving = tokio::spawn(supervisor.run(stop.clone()));
+    let mut serving = tokio::spawn(supervisor.run(stop.clone()));
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
     tokio::select! {
         _ = terminate.recv() => tracing::info!("stopping on SIGTERM"),
         _ = interrupt.recv() => tracing::info!("stopping on SIGINT"),
+        ended = &mut serving => {
+            ended.context("the supervisor panicked")?;
+            anyhow::bail!("the supervisor ended by itself");
+        }
         ended = admin => {
             ended.context("the admin endpoint panicked")?
                 .with_context(|| format!("cannot serve the admin endpoint on {admin_address}"))?;

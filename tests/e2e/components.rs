@@ -118,7 +118,14 @@ fn a_bad_component_never_takes_over_and_the_reason_is_told() {
 fn a_packaged_component_can_be_shipped_again_after_all_this() {
     let (cluster, _guard) = alone();
     cluster.install_redis();
-    let data =
-        cluster.kubectl.get(HOST_NAMESPACE, "configmaps", "redis-operlet").unwrap()["binaryData"].clone();
-    assert!(data.get("component.wasm.zst").is_some(), "it is compressed as `operlet package` makes it");
+    let shipped = cluster.kubectl.get(HOST_NAMESPACE, "configmaps", "redis-operlet").unwrap();
+    assert!(
+        shipped["binaryData"].get("component.wasm.zst").is_some(),
+        "compressed, as `operlet package` makes it"
+    );
+    let digest = &shipped["metadata"]["annotations"]["operlet.dev/digest"];
+    eventually("it is live", || {
+        let status = cluster.kubectl.get("", "operlets", "redis").unwrap()["status"].clone();
+        check(digest.is_string() && status["live"]["digest"] == *digest, status.to_string())
+    });
 }

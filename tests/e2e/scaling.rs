@@ -74,6 +74,12 @@ fn what_is_deleted_or_edited_by_hand_comes_back() {
         let selected = &service["spec"]["selector"]["statefulset.kubernetes.io/pod-name"];
         check(selected == "repaired-0", selected.to_string())
     });
+    cluster.kubectl.run(&["label", "service", "repaired", "-n", &namespace.name, "operlet.dev/owner-"]);
+    eventually("the label is back", || {
+        let service = redis.child("services", "repaired").ok_or("it is not there")?;
+        let label = &service["metadata"]["labels"]["operlet.dev/owner"];
+        check(label.is_string(), service["metadata"].to_string())
+    });
     let password = || redis.child("secrets", "repaired-auth").unwrap()["data"]["password"].clone();
     let before = password();
     redis.set(&json!({ "replicas": 0, "config": { "maxclients": "111" } }));

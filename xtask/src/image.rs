@@ -60,7 +60,12 @@ pub(crate) fn reference() -> String {
 
 /// Builds the host and writes its image to a file of the checkout.
 pub(crate) fn build(workspace: &Workspace, output: &str) -> Result<()> {
-    BuildImage { output: output.into(), tag: reference() }.run(workspace)
+    build_as(workspace, output, &reference())
+}
+
+/// Builds the host and writes its image under another name.
+pub(crate) fn build_as(workspace: &Workspace, output: &str, tag: &str) -> Result<()> {
+    BuildImage { output: output.into(), tag: tag.to_owned() }.run(workspace)
 }
 
 fn write(binary: &Path, reference: &str, output: &Path) -> Result<String> {

@@ -82,10 +82,12 @@ impl Test {
         // Commands of the documentation are among these tests: they build, too.
         let (name, flags) = guests::environment(workspace);
         let host = workspace.release("operlet");
+        let next_image = lab::next_image();
         let environment = [
             ("OPERLET_LAB", OsStr::new(lab::NAME)),
             ("OPERLET_COMPONENTS", components.as_os_str()),
             ("OPERLET_BIN", host.as_os_str()),
+            ("OPERLET_NEXT_IMAGE", OsStr::new(&next_image)),
             (name, OsStr::new(&flags)),
             // They wait for pods most of the time.
             ("RUST_TEST_THREADS", OsStr::new("6")),

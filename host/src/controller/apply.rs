@@ -66,10 +66,15 @@ pub(super) async fn apply(
         match write {
             Write::Apply { key, body, intent, precondition } => {
                 let absent = precondition == Precondition::Absent;
-                match patch(&api, &runtime.field_manager(), &key, body, precondition).await {
+                match patch(&api, &runtime.field_manager(), &key, body.clone(), precondition).await {
                     Ok(object) => written(runtime, &key, object, Some(intent), memory),
                     Err(kube::Error::Api(status)) if absent && status.is_conflict() => {
-                        occupied(&api, key, owner, &mut report).await;
+                        let Some(uid) = occupied(&api, &key, owner, &mut report).await else { continue };
+                        let own = Precondition::Same { uid };
+                        match patch(&api, &runtime.field_manager(), &key, body, own).await {
+                            Ok(object) => written(runtime, &key, object, Some(intent), memory),
+                            Err(error) => failure("apply", key, error, &mut report),
+                        }
                     }
                     Err(error) => failure("apply", key, error, &mut report),
                 }
@@ -77,7 +82,9 @@ pub(super) async fn apply(
             Write::Create { key, body } => match create(&api, &runtime.field_manager(), body).await {
                 Ok(object) => written(runtime, &key, object, None, memory),
                 Err(kube::Error::Api(status)) if status.is_already_exists() => {
-                    occupied(&api, key, owner, &mut report).await;
+                    if occupied(&api, &key, owner, &mut report).await.is_some() {
+                        report.stale = true;
+                    }
                 }
                 Err(error) => failure("create", key, error, &mut report),
             },
@@ -152,16 +159,25 @@ fn written(
     runtime.store.put(stored);
 }
 
-/// There is an object where none was expected: either the view was stale, or it
-/// is somebody else's.
-async fn occupied(api: &Api<DynamicObject>, key: ObjectKey, owner: &Owner, report: &mut Report) {
+/// There is an object where none was expected: the view was stale, or it is
+/// somebody else's, or it is the resource's own and somebody took its label off.
+/// Then its uid is returned: it can be applied all the same.
+async fn occupied(
+    api: &Api<DynamicObject>,
+    key: &ObjectKey,
+    owner: &Owner,
+    report: &mut Report,
+) -> Option<String> {
     let found = match api.get_metadata_opt(&key.name).await {
         Ok(Some(found)) => found,
         Ok(None) => {
             report.stale = true;
-            return;
+            return None;
         }
-        Err(error) => return failure("get", key, error, report),
+        Err(error) => {
+            failure("get", key.clone(), error, report);
+            return None;
+        }
     };
     let controller = found.owner_references().iter().find(|reference| reference.controller == Some(true));
     let marked =
@@ -169,10 +185,18 @@ async fn occupied(api: &Api<DynamicObject>, key: ObjectKey, owner: &Owner, repor
     match controller {
         Some(other) if other.uid != owner.uid => {
             let (kind, name) = (other.kind.clone(), other.name.clone());
-            report.blocked.push(Blocked::Foreign { key, kind, name });
+            report.blocked.push(Blocked::Foreign { key: key.clone(), kind, name });
+            None
         }
-        _ if marked => report.stale = true,
-        _ => report.blocked.push(Blocked::Unmarked { key }),
+        _ if marked => {
+            report.stale = true;
+            None
+        }
+        Some(_) => found.uid(),
+        None => {
+            report.blocked.push(Blocked::Unmarked { key: key.clone() });
+            None
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use super::{
     observe::Observed,
     reconcile::{End, Next},
     resource_status::{NewStatus, next_status},
-    runtime::{Live, Memory, Runtime, conflict_pause, retry_pause},
+    runtime::{Carry, Live, Memory, Runtime, conflict_pause, retry_pause},
     store::Stored,
 };
 use crate::{
@@ -24,6 +24,10 @@ use crate::{
 /// The host's own condition on every resource: whether the last decision was
 /// carried out.
 const RECONCILED: &str = "Reconciled";
+
+/// A component that wants to be called at once, for ever, leaves this much to
+/// others.
+const PAUSE_SHORTEST: Duration = Duration::from_millis(10);
 
 /// The reason while something is on its way out: no trouble, only not yet.
 const WAITING: &str = "Waiting";
@@ -59,7 +63,7 @@ impl Conclusion<'_> {
                     return Next::Wait;
                 }
                 let pause = self.failed();
-                Next::After(wait.unwrap_or(pause))
+                Next::After(wait.map_or(pause, |wait| wait.max(PAUSE_SHORTEST)))
             }
         }
     }
@@ -74,13 +78,14 @@ impl Conclusion<'_> {
         for event in &outcome.events {
             self.runtime.events.publish(event, &self.reference()).await;
         }
-        self.memory.carry = outcome.carry;
+        let (digest, uid) = (self.live.digest.clone(), self.observed.owner.uid.clone());
+        self.memory.carry = Some(Carry { digest, uid, bytes: outcome.carry });
         if !fine || !wrote {
             return Next::After(self.failed());
         }
         self.memory.failures = 0;
         self.memory.settled = Some(self.observed.input);
-        let pause = outcome.requeue_after_ms.map(Duration::from_millis);
+        let pause = outcome.requeue_after_ms.map(|pause| Duration::from_millis(pause).max(PAUSE_SHORTEST));
         self.memory.due = pause.and_then(|pause| Instant::now().checked_add(pause));
         pause.map_or(Next::Wait, Next::After)
     }

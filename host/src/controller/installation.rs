@@ -106,9 +106,7 @@ impl Installation {
         {
             working.stop().await;
         }
-        if self.working.is_none() && !self.resume().await {
-            return false;
-        }
+        let resumed = self.working.is_some() || self.resume().await;
         let source = &self.operlet.spec.source.config_map;
         let bytes = match read_source(&self.shared.client, source).await {
             Ok(bytes) => bytes,
@@ -116,7 +114,10 @@ impl Installation {
         };
         let digest = Digest::of(&bytes);
         if self.working.as_ref().is_some_and(|working| working.live().digest == digest) {
-            return self.is_live_already().await;
+            return self.is_live_already(&bytes).await;
+        }
+        if !resumed && self.status.live.as_ref().is_some_and(|live| live.digest == digest.to_string()) {
+            return false;
         }
         let looked_at = (digest.clone(), self.operlet.metadata.generation);
         if self.refused.as_ref() == Some(&looked_at) {
@@ -125,8 +126,7 @@ impl Installation {
         match self.consider(bytes).await {
             Ok(settled) => settled,
             Err(refusal) => {
-                // Another Operlet may let go of the kind; nothing else passes by itself.
-                let may_pass = matches!(refusal, Refusal::KindTaken { .. } | Refusal::Abandoned);
+                let may_pass = refusal.may_pass();
                 self.refused = (!may_pass).then_some(looked_at);
                 self.refuse(Some(digest), refusal.reason(), refusal.to_string()).await;
                 !may_pass
@@ -136,7 +136,7 @@ impl Installation {
 
     /// The source holds the live component: a newer one was withdrawn, or only
     /// limits and settings changed.
-    async fn is_live_already(&mut self) -> bool {
+    async fn is_live_already(&mut self, bytes: &[u8]) -> bool {
         self.status.candidate = None;
         self.refused = None;
         report::set_condition(
@@ -146,18 +146,31 @@ impl Installation {
             "UpToDate",
             "the source holds the live component",
         );
-        let Some(working) = &self.working else { return true };
+        let Some(working) = &mut self.working else { return true };
+        working.retire_candidates();
         let old = working.live();
         let admitted = Admitted {
             digest: old.digest.clone(),
             component: old.component.clone(),
             manifest: Arc::clone(&old.manifest),
         };
+        // An Operlet that was deleted and made again took the earlier copy along.
+        let (client, namespace) = (&self.shared.client, &self.shared.namespace);
+        let kept = store_copy(client, namespace, &self.operlet, &old.digest, bytes).await;
+        if let Err(error) = &kept {
+            tracing::warn!(
+                operlet = self.name,
+                error = describe(error),
+                "cannot keep the copy of the live component"
+            );
+        }
         let new = self.live(admitted);
-        if new.limits != old.limits || new.settings != old.settings {
+        if let Some(working) = &self.working
+            && (new.limits != old.limits || new.settings != old.settings)
+        {
             working.swap(Arc::new(new)).await;
         }
-        true
+        kept.is_ok()
     }
 
     /// After a start of the host: the component that is on record as live, from
@@ -188,7 +201,7 @@ impl Installation {
             Err(refusal) => {
                 let message = format!("the live component cannot be loaded: {refusal}");
                 report::set_condition(&mut self.status, "Ready", false, refusal.reason(), message);
-                true
+                !refusal.may_pass()
             }
         }
     }
@@ -196,8 +209,8 @@ impl Installation {
     /// Takes a new component in. True if only a change can lead further.
     async fn consider(&mut self, bytes: Vec<u8>) -> Result<bool, Refusal> {
         let admitted = admit(&self.shared.engine, bytes.clone(), self.operlet.spec.digest.as_deref()).await?;
-        if let Some(working) = &self.working {
-            succeeds(&admitted.manifest, &working.live().manifest)?;
+        if let Some(live) = &self.status.live {
+            succeeds(&admitted.manifest, live)?;
         }
         let (digest, manifest) = (admitted.digest.clone(), Arc::clone(&admitted.manifest));
         let kept =
@@ -298,10 +311,8 @@ impl Installation {
         let Admitted { digest, component, manifest } = admitted;
         let spec = &self.operlet.spec;
         let known = self.status.kinds.iter().map(ChildKind::from);
-        let declared = |child: &ChildKind| {
-            let kinds = manifest.children.iter().map(|child| &child.resource);
-            kinds.chain(&manifest.observed_only).any(|resource| resource.kind == child.resource.kind)
-        };
+        let declared =
+            |child: &ChildKind| manifest.children.iter().any(|own| own.resource.kind == child.resource.kind);
         let retired = known.filter(|child| !declared(child)).collect();
         let limits = limits(&Limits::requested(&manifest.limits), spec.limits.as_ref());
         let settings = serde_json::Value::Object(spec.settings.clone().unwrap_or_default());
@@ -322,6 +333,7 @@ impl Installation {
             }
             SourceError::NotFound { .. } => {
                 self.status.candidate = None;
+                self.refused = None;
                 report::set_condition(&mut self.status, "Progressing", false, "SourceMissing", message);
                 true
             }
@@ -374,18 +386,15 @@ impl Installation {
 
     fn report_readiness(&mut self) {
         let Some(working) = self.working.as_ref().filter(|working| working.is_serving()) else {
-            if self.status.live.is_none() {
-                report::set_condition(
-                    &mut self.status,
-                    "Ready",
-                    false,
-                    "NoComponent",
-                    "no component is live yet",
-                );
+            let ready = self.status.conditions.iter().find(|condition| condition.type_ == "Ready");
+            // What keeps the live one from being loaded was told already.
+            if self.status.live.is_none() || ready.is_none_or(|ready| ready.status == "True") {
+                let message = "no component is at work";
+                report::set_condition(&mut self.status, "Ready", false, "NoComponent", message);
             }
             return;
         };
-        match working.faults() {
+        match working.faults(&working.live()) {
             None => {
                 let message =
                     format!("{} is live and its kinds are watched", working.live().manifest.version);
@@ -409,7 +418,7 @@ impl Installation {
         if self.written.as_ref() == Some(&self.status) {
             return true;
         }
-        match report::write(&self.shared.client, &self.name, &self.status).await {
+        match report::write(&self.shared.client, &self.operlet, &self.status).await {
             Ok(()) => {
                 self.written = Some(self.status.clone());
                 true

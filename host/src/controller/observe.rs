@@ -71,10 +71,17 @@ pub(super) fn observe(
         round: 0,
         now_ms: u64::try_from(now.as_millis()).unwrap_or(u64::MAX),
         entropy,
-        carry: memory.carry.clone(),
+        carry: carried(memory, live, &owner),
         settings: Arc::clone(&live.settings),
     };
     Ok(Observed { resource, owner, existing, observation, input: hash.finalize().into() })
+}
+
+/// What this very component handed over for this very resource.
+fn carried(memory: &Memory, live: &Live, owner: &Owner) -> Vec<u8> {
+    let carry = memory.carry.as_ref();
+    let own = carry.filter(|carry| carry.digest == live.digest && carry.uid == owner.uid);
+    own.map(|carry| carry.bytes.clone()).unwrap_or_default()
 }
 
 /// What a component may see: not what belongs to an earlier resource of the same

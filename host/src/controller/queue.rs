@@ -1,12 +1,12 @@
 //! Runs reconciles: one at a time for a resource, so many side by side.
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use futures::{StreamExt as _, channel::mpsc as futures_mpsc, stream};
 use kube::runtime::scheduler::{ScheduleRequest, scheduler};
 use tokio::{
     sync::mpsc,
-    task::JoinSet,
+    task::{Id, JoinSet},
     time::{Instant, timeout},
 };
 use tokio_util::sync::CancellationToken;
@@ -17,6 +17,9 @@ use super::{
     runtime::Runtime,
 };
 use crate::model::{ObjectKey, Owner};
+
+/// The pause after a defect of the host itself, which a retry will hardly cure.
+const AFTER_PANIC: Duration = Duration::from_secs(60);
 
 /// How long reconciles that are under way may go on after a stop.
 const DRAIN: Duration = Duration::from_secs(20);
@@ -36,28 +39,32 @@ pub(super) async fn run(runtime: Arc<Runtime>, triggers: mpsc::Receiver<Trigger>
         futures::future::ready(key.map(|message| ScheduleRequest { message, run_at: Instant::now() }))
     });
     let mut due = std::pin::pin!(scheduler(stream::select(now, later)));
-    let mut running = HashSet::<ObjectKey>::new();
+    let mut running = HashMap::<Id, ObjectKey>::new();
     let mut tasks = JoinSet::new();
     loop {
         let concurrency = usize::from(runtime.live().limits.concurrency);
         let full = running.len() >= concurrency;
-        let mut may_run = due.as_mut().hold_unless(|key| !full && !running.contains(key));
+        let is_running = |key: &ObjectKey| running.values().any(|running| running == key);
+        let mut may_run = due.as_mut().hold_unless(|key| !full && !is_running(key));
         let next_due = may_run.next();
         tokio::select! {
             () = stop.cancelled() => break,
-            Some(done) = tasks.join_next(), if !tasks.is_empty() => {
-                if let Ok((key, next)) = done {
-                    running.remove(&key);
+            Some(done) = tasks.join_next_with_id(), if !tasks.is_empty() => {
+                let (id, next) = match done {
+                    Ok((id, next)) => (id, next),
+                    Err(error) => {
+                        tracing::error!(%error, "a reconcile panicked: please report this");
+                        (error.id(), Next::After(AFTER_PANIC))
+                    }
+                };
+                if let Some(key) = running.remove(&id) {
                     reschedule(&again, key, next);
                 }
             }
             Some(key) = next_due => {
-                running.insert(key.clone());
-                let runtime = Arc::clone(&runtime);
-                tasks.spawn(async move {
-                    let next = reconcile::reconcile(&runtime, &key).await;
-                    (key, next)
-                });
+                let (runtime, reconciled) = (Arc::clone(&runtime), key.clone());
+                let task = tasks.spawn(async move { reconcile::reconcile(&runtime, &reconciled).await });
+                running.insert(task.id(), key);
             }
         }
     }
@@ -79,7 +86,7 @@ fn reschedule(again: &futures_mpsc::UnboundedSender<ScheduleRequest<ObjectKey>>,
 /// learned from the resources that were seen.
 #[derive(Default)]
 struct Owners {
-    keys: std::collections::HashMap<String, ObjectKey>,
+    keys: HashMap<String, ObjectKey>,
 }
 
 impl Owners {

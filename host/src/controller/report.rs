@@ -2,7 +2,7 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::{
-    Api, Client,
+    Api, Client, ResourceExt as _,
     api::{Patch, PatchParams},
 };
 use serde_json::json;
@@ -57,6 +57,8 @@ pub(super) fn becomes_live(status: &mut OperletStatus, digest: String, manifest:
         version: manifest.version.clone(),
         since,
         state_version: i64::from(manifest.state.writes),
+        group: manifest.primary.kind.group.clone(),
+        kind: manifest.primary.kind.kind.clone(),
     };
     if let Some(old) = status.live.replace(live) {
         status.previous = Some(old);
@@ -82,14 +84,20 @@ pub(super) fn stays_out(status: &mut OperletStatus, candidate: CandidateStatus) 
 }
 
 /// Writes the status.
-pub(super) async fn write(client: &Client, name: &str, status: &OperletStatus) -> Result<(), kube::Error> {
+pub(super) async fn write(
+    client: &Client,
+    operlet: &Operlet,
+    status: &OperletStatus,
+) -> Result<(), kube::Error> {
+    let (name, uid) = (operlet.name_any(), &operlet.metadata.uid);
     let api: Api<Operlet> = Api::all(client.clone());
     let body = json!({
         "apiVersion": "operlet.dev/v1alpha1",
         "kind": "Operlet",
-        "metadata": { "name": name },
+        // Another Operlet of the same name is not spoken of.
+        "metadata": { "name": name, "uid": uid },
         "status": status,
     });
     let params = PatchParams::apply(FIELD_MANAGER).force();
-    api.patch_status(name, &params, &Patch::Apply(&body)).await.map(drop)
+    api.patch_status(&name, &params, &Patch::Apply(&body)).await.map(drop)
 }

@@ -35,8 +35,17 @@ impl Live {
         children.chain(&self.manifest.observed_only).chain(self.retired.iter().map(|child| &child.resource))
     }
 
-    /// Every kind that must be known before anything is decided.
+    /// Every kind that must be known before anything is decided. Retired ones are
+    /// not among them: what cannot be seen is not pruned, and a kind that nobody
+    /// serves any more must not stop the others.
     pub(super) fn needed_kinds(&self) -> impl Iterator<Item = &GroupVersionKind> {
+        let children = self.manifest.children.iter().map(|child| &child.resource);
+        let owned = children.chain(&self.manifest.observed_only);
+        std::iter::once(&self.manifest.primary).chain(owned).map(|resource| &resource.kind)
+    }
+
+    /// Every kind that is watched.
+    pub(super) fn watched_kinds(&self) -> impl Iterator<Item = &GroupVersionKind> {
         std::iter::once(&self.manifest.primary).chain(self.owned_kinds()).map(|resource| &resource.kind)
     }
 
@@ -52,8 +61,8 @@ impl Live {
 pub(super) struct Memory {
     /// The last writes.
     pub(super) applied: BTreeMap<ObjectKey, Applied>,
-    /// What the component handed over.
-    pub(super) carry: Vec<u8>,
+    /// What a component handed over, which one, and for which uid.
+    pub(super) carry: Option<Carry>,
     /// What the last settled decision was made from.
     pub(super) settled: Option<Fingerprint>,
     /// When the component wants to be called again though nothing changes.
@@ -62,6 +71,14 @@ pub(super) struct Memory {
     pub(super) failures: u32,
     /// Writes in a row that met a newer state.
     pub(super) conflicts: u32,
+}
+
+/// What a component handed to the next reconcile: nobody else is given it.
+#[derive(Clone, Debug)]
+pub(super) struct Carry {
+    pub(super) digest: Digest,
+    pub(super) uid: String,
+    pub(super) bytes: Vec<u8>,
 }
 
 /// One installation at work.
@@ -91,13 +108,11 @@ impl Runtime {
         Arc::clone(&self.live.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Puts another component in its place. What was handed over belonged to the
-    /// old one.
+    /// Puts another component in its place.
     pub(super) fn swap(&self, live: Arc<Live>) {
         *self.live.write().unwrap_or_else(PoisonError::into_inner) = live;
         let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
         for remembered in memory.values_mut() {
-            remembered.carry.clear();
             remembered.failures = 0;
         }
     }

@@ -144,7 +144,8 @@ impl Store {
         let gone = entry.objects.values().filter(|stored| !listed.contains_key(&stored.key));
         let mut touched: Vec<_> = gone.cloned().collect();
         for stored in &touched {
-            inner.delete(stored);
+            // Not remembered as deleted: a list says nothing about when it went.
+            inner.remove(stored);
         }
         touched.extend(listed.into_values().filter(|stored| inner.put(Arc::clone(stored))));
         touched
@@ -187,7 +188,14 @@ impl Inner {
         if self.deleted.get(&stored.key).is_some_and(|deleted| stored.version <= *deleted) {
             return false;
         }
-        let objects = &mut self.kinds.entry(stored.key.kind.clone()).or_default().objects;
+        let kind = self.kinds.entry(stored.key.kind.clone()).or_default();
+        // A list under way may be older than an answer to a write.
+        if let Some(listing) = &mut kind.listing
+            && listing.get(&stored.key).is_none_or(|listed| listed.version < stored.version)
+        {
+            listing.insert(stored.key.clone(), Arc::clone(&stored));
+        }
+        let objects = &mut kind.objects;
         let known = objects.get(&stored.key).cloned();
         if known.as_ref().is_some_and(|known| known.version >= stored.version) {
             return false;
@@ -213,6 +221,10 @@ impl Inner {
         {
             self.deleted.remove(&oldest);
         }
+        self.remove(stored);
+    }
+
+    fn remove(&mut self, stored: &Stored) {
         let Some(kind) = self.kinds.get_mut(&stored.key.kind) else { return };
         // A newer object of the same name stays.
         let known = kind.objects.get(&stored.key).filter(|known| known.version <= stored.version).cloned();
@@ -295,5 +307,25 @@ mod tests {
         assert_eq!(names, ["gone", "new"]);
         assert!(store.synced([kind()].iter()));
         assert_eq!(store.keys(&kind()).len(), 2);
+    }
+
+    #[test]
+    fn what_is_written_while_a_list_is_under_way_stays() {
+        let store = Store::default();
+        store.list_begins(&kind());
+        assert!(store.put(stored("written", 5)));
+        assert!(store.list_ends(&kind()).is_empty(), "it is no news");
+        assert_eq!(store.owned_by("o").len(), 1);
+        assert!(store.put(stored("written", 6)));
+    }
+
+    #[test]
+    fn what_a_list_did_not_bring_may_come_back_as_it_was() {
+        let store = Store::default();
+        store.put(stored("missed", 5));
+        store.list_begins(&kind());
+        store.list_ends(&kind());
+        assert!(store.owned_by("o").is_empty());
+        assert!(store.put(stored("missed", 5)));
     }
 }

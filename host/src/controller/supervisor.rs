@@ -20,7 +20,7 @@ use super::{informer::describe, installation};
 use crate::{
     engine::Engine,
     model::GroupVersionKind,
-    operlets::{Operlet, Refusal},
+    operlets::{ComponentStatus, Operlet, Refusal},
 };
 
 /// What a supervisor is made from.
@@ -60,13 +60,15 @@ impl Shared {
 
     /// Gives a kind to an Operlet, unless another has it.
     pub(super) fn claim_kind(&self, operlet: &str, kind: &GroupVersionKind) -> Result<(), Refusal> {
+        let taken = self.claim(operlet, &kind.group, &kind.kind);
+        taken.map_err(|other| Refusal::KindTaken { kind: kind.clone(), other })
+    }
+
+    /// Gives a kind to an Operlet; the error is the name of another that has it.
+    fn claim(&self, operlet: &str, group: &str, kind: &str) -> Result<(), String> {
         let mut kinds = self.kinds.lock().unwrap_or_else(PoisonError::into_inner);
-        let owner =
-            kinds.entry((kind.group.clone(), kind.kind.clone())).or_insert_with(|| operlet.to_owned());
-        if owner == operlet {
-            return Ok(());
-        }
-        Err(Refusal::KindTaken { kind: kind.clone(), other: owner.clone() })
+        let owner = kinds.entry((group.to_owned(), kind.to_owned())).or_insert_with(|| operlet.to_owned());
+        if owner == operlet { Ok(()) } else { Err(owner.clone()) }
     }
 
     /// An Operlet is gone: others may have its kinds.
@@ -108,7 +110,7 @@ impl Supervisor {
     pub async fn run(mut self, stop: CancellationToken) {
         let api: Api<Operlet> = Api::all(self.shared.client.clone());
         let mut events = std::pin::pin!(watcher(api, watcher::Config::default()).default_backoff());
-        let mut listed = HashSet::new();
+        let mut listed = Vec::new();
         loop {
             let event = tokio::select! {
                 () = stop.cancelled() => break,
@@ -116,15 +118,9 @@ impl Supervisor {
             };
             match event {
                 Some(Ok(Event::Init)) => listed.clear(),
-                Some(Ok(Event::InitApply(operlet))) => {
-                    listed.insert(operlet.name_any());
-                    self.serve(operlet).await;
-                }
+                Some(Ok(Event::InitApply(operlet))) => listed.push(operlet),
                 Some(Ok(Event::InitDone)) => {
-                    let gone = self.running.keys().filter(|name| !listed.contains(*name));
-                    for name in gone.cloned().collect::<Vec<_>>() {
-                        self.end(&name).await;
-                    }
+                    self.listed(std::mem::take(&mut listed)).await;
                     self.ready.send_replace(true);
                 }
                 Some(Ok(Event::Apply(operlet))) => self.serve(operlet).await,
@@ -141,6 +137,26 @@ impl Supervisor {
         for (_, running) in self.running.drain() {
             // It fails only if the installation panicked, which was logged.
             let _ = running.task.await;
+        }
+    }
+
+    /// These are all there are. Whoever is on record as live has its kind before
+    /// anybody else may ask for it.
+    async fn listed(&mut self, operlets: Vec<Operlet>) {
+        let names: HashSet<_> = operlets.iter().map(Operlet::name_any).collect();
+        let gone = self.running.keys().filter(|name| !names.contains(*name));
+        for name in gone.cloned().collect::<Vec<_>>() {
+            self.end(&name).await;
+        }
+        for operlet in &operlets {
+            let live = operlet.status.as_ref().and_then(|status| status.live.as_ref());
+            if let Some(ComponentStatus { group, kind, .. }) = live {
+                // Two that are live at once cannot be; the first one listed goes on.
+                let _ = self.shared.claim(&operlet.name_any(), group, kind);
+            }
+        }
+        for operlet in operlets {
+            self.serve(operlet).await;
         }
     }
 

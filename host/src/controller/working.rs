@@ -115,15 +115,26 @@ impl Working {
         for kind in live.owned_kinds() {
             self.inform(kind, Scope::Owned);
         }
+        let watched = self.listed(live, patience).await;
+        if watched.is_err() && self.is_serving() {
+            // Only what the live one needs stays watched.
+            self.retire_candidates();
+        }
+        watched
+    }
+
+    async fn listed(&self, live: &Live, patience: Duration) -> Result<(), String> {
         let deadline = Instant::now() + patience;
         while !self.runtime.store.synced(live.needed_kinds()) {
             // A kind that is refused now will hardly be given later within this time.
-            if Instant::now() > deadline || self.faults().is_some() {
+            if Instant::now() > deadline || self.faults(live).is_some() {
                 let missing =
                     live.needed_kinds().filter(|kind| !self.runtime.store.synced([*kind].into_iter()));
                 let names: HashSet<_> = missing.map(ToString::to_string).collect();
                 let names = names.into_iter().collect::<Vec<_>>().join(", ");
-                return Err(self.faults().unwrap_or_else(|| format!("{names} could not be listed in time")));
+                return Err(self
+                    .faults(live)
+                    .unwrap_or_else(|| format!("{names} could not be listed in time")));
             }
             sleep(SYNC_POLL).await;
         }
@@ -171,9 +182,15 @@ impl Working {
         }
     }
 
+    /// Ends the watches that only a candidate needed.
+    pub(super) fn retire_candidates(&mut self) {
+        let live = self.live();
+        self.retire(&live);
+    }
+
     /// Ends the watches of kinds that are of no use any more.
     fn retire(&mut self, live: &Live) {
-        let needed: HashSet<_> = live.needed_kinds().collect();
+        let needed: HashSet<_> = live.watched_kinds().collect();
         let store = &self.runtime.store;
         let faults = &self.faults;
         self.informers.retain(|kind, task| {
@@ -189,12 +206,14 @@ impl Working {
         });
     }
 
-    /// Which kinds cannot be watched at present, and why.
-    pub(super) fn faults(&self) -> Option<String> {
+    /// Which of the kinds that a component needs cannot be watched at present, and
+    /// why.
+    pub(super) fn faults(&self, live: &Live) -> Option<String> {
+        let needed: HashSet<_> = live.needed_kinds().collect();
         let faults = self.faults.borrow();
         // One cause, such as a missing right, often stands behind several.
         let mut kinds_of = BTreeMap::<&str, Vec<String>>::new();
-        for (kind, text) in faults.iter() {
+        for (kind, text) in faults.iter().filter(|(kind, _)| needed.contains(kind)) {
             kinds_of.entry(text).or_default().push(kind.to_string());
         }
         let texts = kinds_of.into_iter().map(|(text, mut kinds)| {

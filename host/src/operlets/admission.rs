@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::ComponentStatus;
 use crate::{
     engine::{Component, DescribeError, Engine, LoadError},
     model::{Digest, GroupVersionKind, Manifest},
@@ -41,7 +42,7 @@ pub enum Refusal {
         /// What the candidate reads.
         reads: Vec<u32>,
         /// What is on record.
-        writes: u32,
+        writes: i64,
     },
     /// Another Operlet has the kind.
     #[error("{kind} is reconciled by the Operlet {other} already; two would fight over every resource")]
@@ -57,6 +58,19 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// Whether it says something of the moment rather than of the component.
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::KindTaken { .. } | Self::Abandoned => true,
+            Self::Describe(error) => match error.as_ref() {
+                DescribeError::Call(error) => !error.is_components_fault(),
+                _ => false,
+            },
+            _ => false,
+        }
+    }
+
     /// One CamelCase word for conditions and events.
     #[must_use]
     pub fn reason(&self) -> &'static str {
@@ -101,17 +115,18 @@ pub async fn admit(engine: &Engine, bytes: Vec<u8>, pinned: Option<&str>) -> Res
     Ok(Admitted { digest, component, manifest: Arc::new(manifest) })
 }
 
-/// Whether a candidate may follow what is on record.
+/// Whether a candidate may follow what is on record as live.
 ///
 /// # Errors
 /// A [`Refusal`] if it reconciles another kind or cannot read the state.
-pub fn succeeds(candidate: &Manifest, live: &Manifest) -> Result<(), Refusal> {
-    if candidate.primary != live.primary {
-        let (candidate, live) = (candidate.primary.kind.to_string(), live.primary.kind.to_string());
+pub fn succeeds(candidate: &Manifest, live: &ComponentStatus) -> Result<(), Refusal> {
+    let GroupVersionKind { group, version: _, kind } = &candidate.primary.kind;
+    if (group, kind) != (&live.group, &live.kind) {
+        let (candidate, live) = (format!("{kind}.{group}"), format!("{}.{}", live.kind, live.group));
         return Err(Refusal::OtherKind { candidate, live });
     }
-    let (reads, writes) = (&candidate.state.reads, live.state.writes);
-    if !reads.contains(&writes) {
+    let (reads, writes) = (&candidate.state.reads, live.state_version);
+    if !reads.iter().any(|version| i64::from(*version) == writes) {
         return Err(Refusal::CannotReadState { reads: reads.clone(), writes });
     }
     Ok(())

@@ -32,6 +32,12 @@ pub enum CopyError {
     /// The component could not be compressed.
     #[error("cannot compress the component")]
     Pack(#[source] std::io::Error),
+    /// There is one of an earlier Operlet, which goes with it.
+    #[error("the copy {name} of an earlier Operlet of this name is on its way out; waiting until it is gone")]
+    Leaving {
+        /// The ConfigMap's name.
+        name: String,
+    },
     /// There is no copy.
     #[error("the host's copy {name} is gone")]
     Missing {
@@ -92,9 +98,26 @@ pub async fn store_copy(
     let api: Api<ConfigMap> = Api::namespaced(client.clone(), namespace);
     match api.create(&PostParams::default(), &config_map).await {
         Ok(_) => Ok(()),
-        Err(kube::Error::Api(status)) if status.is_already_exists() => Ok(()),
-        Err(error) => Err(CopyError::Api { verb: "create", name, source: Box::new(error) }),
+        Err(kube::Error::Api(status)) if status.is_already_exists() => {
+            let found = api.get_metadata_opt(&name).await;
+            let found = found.map_err(|error| failed("read", &name, error))?;
+            if found.is_some_and(|found| goes_with(&found.metadata, operlet)) {
+                return Ok(());
+            }
+            Err(CopyError::Leaving { name })
+        }
+        Err(error) => Err(failed("create", &name, error)),
     }
+}
+
+/// Whether a copy stays as long as this very Operlet does.
+fn goes_with(copy: &ObjectMeta, operlet: &Operlet) -> bool {
+    let mut owners = copy.owner_references.iter().flatten().map(|owner| &owner.uid);
+    copy.deletion_timestamp.is_none() && owners.any(|uid| Some(uid) == operlet.metadata.uid.as_ref())
+}
+
+fn failed(verb: &'static str, name: &str, error: kube::Error) -> CopyError {
+    CopyError::Api { verb, name: name.to_owned(), source: Box::new(error) }
 }
 
 /// Loads the copy with this digest.
@@ -138,8 +161,6 @@ pub async fn remove_other_copies(
     let api: Api<ConfigMap> = Api::namespaced(client.clone(), namespace);
     let keep: Vec<String> = keep.iter().map(|digest| copy_name(operlet, digest)).collect();
     let of_operlet = ListParams::default().labels(&format!("{OPERLET_LABEL}={operlet}"));
-    let failed =
-        |verb, name: &str, error| CopyError::Api { verb, name: name.to_owned(), source: Box::new(error) };
     let found = api.list_metadata(&of_operlet).await.map_err(|error| failed("list", operlet, error))?;
     for name in found.items.into_iter().filter_map(|copy| copy.metadata.name) {
         if !keep.contains(&name) {

@@ -129,6 +129,10 @@ pub struct ComponentStatus {
     pub since: String,
     /// The version of the state it writes into the resources' status.
     pub state_version: i64,
+    /// The API group of the kind it reconciles.
+    pub group: String,
+    /// The kind it reconciles.
+    pub kind: String,
 }
 
 /// A component that is not live.

@@ -3,7 +3,9 @@
 use serde_json::{Map, Value};
 
 use super::Context;
-use crate::model::{GroupVersionKind, Intent, ObjectKey, Remove, ResourceKind};
+use crate::model::{
+    APPLIED_BY_ANNOTATION, GroupVersionKind, Intent, OWNER_LABEL, ObjectKey, Remove, ResourceKind,
+};
 
 /// A rule that a component broke: its whole decision is void.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -102,6 +104,11 @@ pub(super) fn check(intent: &Intent, context: &Context<'_>) -> Result<Checked, R
         return Err(Refusal::Nameless { field: "metadata" });
     };
     if let Some(field) = RESERVED.into_iter().find(|field| metadata.contains_key(*field)) {
+        return Err(Refusal::Reserved { key, field });
+    }
+    let marks = [("labels", OWNER_LABEL), ("annotations", APPLIED_BY_ANNOTATION)];
+    let has = |field: &str, mark: &str| metadata.get(field).is_some_and(|map| map.get(mark).is_some());
+    if let Some((_, field)) = marks.into_iter().find(|(field, mark)| has(field, mark)) {
         return Err(Refusal::Reserved { key, field });
     }
     place(metadata, &key);

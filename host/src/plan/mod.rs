@@ -256,22 +256,44 @@ fn create_object(checked: intent::Checked, context: &Context<'_>, plan: &mut Pla
 fn amend_object(checked: intent::Checked, uid: &str, context: &Context<'_>, plan: &mut Plan) {
     let intent::Checked { key, body } = checked;
     // One that is leaving or has left needs no more: its end is observed as well.
-    if let Some(existing) = context.existing.get(&key)
-        && existing.uid == uid
-        && !existing.deleting
-    {
-        apply(key, body, Precondition::Same { uid: uid.to_owned() }, context, plan);
+    let existing = context.existing.get(&key).filter(|existing| existing.uid == uid && !existing.deleting);
+    match existing.map(|existing| stranger(existing, context)) {
+        None => {}
+        Some(Some(controller)) => plan.blocked.push(foreign(key, controller)),
+        Some(None) => apply(key, body, Precondition::Same { uid: uid.to_owned() }, context, plan),
     }
 }
 
 fn remove_object(key: ObjectKey, uid: &str, context: &Context<'_>, plan: &mut Plan) {
     // Anything else is gone already, which is what was wanted.
-    if let Some(existing) = context.existing.get(&key)
-        && existing.uid == uid
-        && !existing.deleting
-    {
-        plan.writes.push(Write::Delete { key, uid: uid.to_owned() });
+    let existing = context.existing.get(&key).filter(|existing| existing.uid == uid && !existing.deleting);
+    match existing.map(|existing| stranger(existing, context)) {
+        None => {}
+        Some(Some(controller)) => plan.blocked.push(foreign(key, controller)),
+        Some(None) => plan.writes.push(Write::Delete { key, uid: uid.to_owned() }),
     }
+}
+
+/// The controller at the end of the chain above an object, if it is neither the
+/// resource nor anything that belongs to it. A label alone proves nothing.
+fn stranger<'a>(existing: &'a Existing, context: &'a Context<'_>) -> Option<&'a ControllerReference> {
+    let mut controller = existing.controller.as_ref()?;
+    // A chain is short; one that is longer than there are objects is a ring.
+    for _ in 0..=context.existing.len() {
+        if controller.uid == context.owner.uid {
+            return None;
+        }
+        let above = context.existing.values().find(|object| object.uid == controller.uid);
+        match above.and_then(|object| object.controller.as_ref()) {
+            Some(next) => controller = next,
+            None => break,
+        }
+    }
+    Some(controller)
+}
+
+fn foreign(key: ObjectKey, controller: &ControllerReference) -> Blocked {
+    Blocked::Foreign { key, kind: controller.kind.kind.clone(), name: controller.name.clone() }
 }
 
 fn apply(key: ObjectKey, body: Value, precondition: Precondition, context: &Context<'_>, plan: &mut Plan) {

@@ -201,14 +201,15 @@ fn an_amended_object_keeps_its_controller_and_is_never_created() {
     let pod =
         json!({ "apiVersion": "v1", "kind": "Pod", "metadata": { "name": "a", "labels": { "role": "x" } } });
     let amend = |uid: &str| vec![Intent::Amend(Amend { object: pod.to_string(), uid: uid.into() })];
-    let set = Some(controller("StatefulSet", "set", "uid-of-set"));
-    let observed = [(key("v1", "Pod", "a"), Existing { controller: set, ..ensured() })];
-    let plan = planned(amend("uid-of-object"), &observed);
+    let set = (key("apps/v1", "StatefulSet", "set"), Existing { uid: "uid-of-set".into(), ..ensured() });
+    let made = Existing { controller: Some(controller("StatefulSet", "set", "uid-of-set")), ..ensured() };
+    let observed = [(key("v1", "Pod", "a"), made.clone()), set.clone()];
+    let mut plan = planned(amend("uid-of-object"), &observed);
+    plan.writes.retain(|write| matches!(write, Write::Apply { .. }));
     assert!(body_of(&plan)["metadata"].get("ownerReferences").is_none());
     assert!(matches!(plan.writes.as_slice(), [Write::Apply { precondition: Precondition::Same { .. }, .. }]));
-    for (uid, observed) in [("another", &observed[..]), ("uid-of-object", &[])] {
-        assert_eq!(planned(amend(uid), observed), Plan::default());
-    }
+    assert_eq!(planned(amend("another"), &[observed[0].clone()]), Plan::default());
+    assert_eq!(planned(amend("uid-of-object"), &[]), Plan::default());
 }
 
 #[test]
@@ -264,4 +265,31 @@ fn what_is_kept_is_neither_written_nor_pruned() {
     let kept = key("v1", "ConfigMap", "a");
     let plan = planned(vec![Intent::Keep(kept.clone())], &[(kept, ensured())]);
     assert_eq!(plan, Plan::default());
+}
+
+#[test]
+fn what_somebody_else_controls_is_neither_amended_nor_removed_whatever_its_label_says() {
+    let pod = json!({ "apiVersion": "v1", "kind": "Pod", "metadata": { "name": "a" } });
+    let amend = Intent::Amend(Amend { object: pod.to_string(), uid: "uid-of-object".into() });
+    let remove = Intent::Remove(Remove { key: key("v1", "Pod", "a"), uid: "uid-of-object".into() });
+    for controller in [controller("Other", "x", "uid-of-x"), controller("Thing", "one", "uid-of-old")] {
+        let forged = Existing { controller: Some(controller), ..ensured() };
+        for intent in [amend.clone(), remove.clone()] {
+            let plan = planned(vec![intent], &[(key("v1", "Pod", "a"), forged.clone())]);
+            assert!(plan.writes.is_empty());
+            assert!(matches!(plan.blocked.as_slice(), [Blocked::Foreign { .. }]), "{plan:?}");
+        }
+    }
+}
+
+#[test]
+fn an_amendment_cannot_change_the_marks_of_ownership() {
+    let with = |field: &str, name: &str| {
+        let mut pod = json!({ "apiVersion": "v1", "kind": "Pod", "metadata": { "name": "a" } });
+        pod["metadata"][field] = json!({ name: "forged" });
+        let amend = Intent::Amend(Amend { object: pod.to_string(), uid: "u".into() });
+        plan_with(vec![amend], &[], &[]).unwrap_err().to_string()
+    };
+    assert!(with("labels", "operlet.dev/owner").contains("operlet.dev/owner"));
+    assert!(with("annotations", "operlet.dev/applied-by").contains("operlet.dev/applied-by"));
 }

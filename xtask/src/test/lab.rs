@@ -16,6 +16,14 @@ const NODES: u8 = 3;
 /// The host's image, as the deployment names it.
 const IMAGE: &str = "dist/operlet-image.tar";
 
+/// The same once more under another name, to replace a host by the one after it.
+const NEXT_IMAGE: &str = "dist/operlet-next-image.tar";
+
+/// The name of that image.
+pub(super) fn next_image() -> String {
+    format!("{}-next", image::reference())
+}
+
 /// A lab with the host's image on all nodes.
 pub(super) struct TestLab {
     lab: Lab,
@@ -26,11 +34,14 @@ impl TestLab {
     /// Brings it up, in place of one that an interrupted run left behind.
     pub(super) fn up(workspace: &Workspace) -> Result<Self> {
         image::build(workspace, IMAGE)?;
+        image::build_as(workspace, NEXT_IMAGE, &next_image())?;
         operlet_lab::remove(NAME, Progress::Shown)?;
         let options = Options { name: NAME.parse()?, nodes: Some(NODES), progress: Progress::Shown };
         let lab = Self { lab: Lab::up(&options)?, logs: workspace.target.join("lab-logs") };
-        let imported =
-            Progress::Shown.step("Import the host's image", |_| lab.lab.load_image(&workspace.path(IMAGE)));
+        let imported = Progress::Shown.step("Import the host's image", |_| {
+            lab.lab.load_image(&workspace.path(NEXT_IMAGE))?;
+            lab.lab.load_image(&workspace.path(IMAGE))
+        });
         match imported {
             Ok(_) => Ok(lab),
             Err(error) => {
