@@ -21,8 +21,12 @@ use crate::{
 
 const SWAPS: usize = 10;
 
+/// Far above what is measured, and below the pause after which the host tries
+/// again: a swap that needs a second try is a defect, a busy machine is not.
+const MEDIAN_MAX: Duration = Duration::from_secs(3);
+
 #[test]
-fn a_component_is_swapped_live_within_a_second() {
+fn a_component_is_swapped_live_under_a_running_host() {
     let (cluster, _guard) = alone();
     let namespace = cluster.namespace("e2e-swap");
     let redis = Redis::apply(&namespace, "swapped", &json!({ "replicas": 0 }));
@@ -47,7 +51,7 @@ fn a_component_is_swapped_live_within_a_second() {
     // Past the harness, which shows what is printed only of tests that fail.
     let measured = format!("swap: median {median:?} of {SWAPS}, slowest {:?}\n", times[times.len() - 1]);
     std::io::stderr().write_all(measured.as_bytes()).unwrap();
-    assert!(median <= Duration::from_secs(1), "{times:?}");
+    assert!(median <= MEDIAN_MAX, "{times:?}");
 
     assert_eq!(host_pod(cluster), pod_before, "the host is the same process");
     let after = (generation("statefulsets"), redis.objects("pods")[0]["metadata"]["uid"].clone());

@@ -27,7 +27,7 @@ const PATIENCE: Duration = Duration::from_secs(180);
 ///
 /// It brings up a Kubernetes of three nodes on this machine (root is needed), installs Operlet from deploy/,
 /// creates a Redis, writes and reads through its Services, and ships another version of the Redis operlet
-/// while everything runs. The first time it builds Kubernetes and Operlet, which takes about 25 minutes on
+/// while everything runs. The first time it builds Kubernetes and Operlet, which takes about 20 minutes on
 /// two cores; after that it takes about a minute. What it has made stays up until `cargo xtask demo --down`.
 #[derive(Debug, Args)]
 pub(crate) struct Demo {

@@ -57,13 +57,12 @@ impl Conclusion<'_> {
                 let own = reconciled(ConditionStatus::False, reason, message);
                 let wrote = self.report(None, std::slice::from_ref(&own), Some(&own), "Reconcile").await;
                 if until_changed && wrote {
-                    self.memory.failures = 0;
+                    self.succeeded();
                     self.memory.settled = Some(self.observed.input);
                     self.memory.due = None;
                     return Next::Wait;
                 }
-                let pause = self.failed();
-                Next::After(wait.map_or(pause, |wait| wait.max(PAUSE_SHORTEST)))
+                self.failed(wait)
             }
         }
     }
@@ -81,9 +80,9 @@ impl Conclusion<'_> {
         let (digest, uid) = (self.live.digest.clone(), self.observed.owner.uid.clone());
         self.memory.carry = Some(Carry { digest, uid, bytes: outcome.carry });
         if !fine || !wrote {
-            return Next::After(self.failed());
+            return self.failed(None);
         }
-        self.memory.failures = 0;
+        self.succeeded();
         self.memory.settled = Some(self.observed.input);
         let pause = outcome.requeue_after_ms.map(|pause| Duration::from_millis(pause).max(PAUSE_SHORTEST));
         self.memory.due = pause.and_then(|pause| Instant::now().checked_add(pause));
@@ -152,10 +151,19 @@ impl Conclusion<'_> {
         }
     }
 
-    /// Counts a failure and says how long to wait.
-    fn failed(&mut self) -> Duration {
+    fn succeeded(&mut self) {
+        self.memory.failures = 0;
+        self.memory.failed = None;
+    }
+
+    /// Counts a failure and says when to try again: when the component says, or
+    /// after a pause that grows.
+    fn failed(&mut self, wait: Option<Duration>) -> Next {
         self.memory.failures = self.memory.failures.saturating_add(1);
-        retry_pause(self.memory.failures, self.chance())
+        let grown = retry_pause(self.memory.failures, self.chance());
+        let pause = wait.map_or(grown, |wait| wait.max(PAUSE_SHORTEST));
+        self.memory.failed = Instant::now().checked_add(pause).map(|again| (self.observed.cause, again));
+        Next::After(pause)
     }
 
     fn chance(&self) -> u8 {

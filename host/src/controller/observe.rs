@@ -27,6 +27,8 @@ pub(super) struct Observed {
     pub(super) observation: Observation,
     /// The hash of what the decision depends on, chance and time aside.
     pub(super) input: Fingerprint,
+    /// The same without the resource's own status, which a failure changes.
+    pub(super) cause: Fingerprint,
 }
 
 /// Gathers what the component is shown; fails only if the operating system has no
@@ -57,10 +59,11 @@ pub(super) fn observe(
     let mut hash = Sha256::new();
     hash.update(live.digest.to_string());
     hash.update(live.settings.as_bytes());
-    hash.update(resource.json.as_bytes());
     for stored in &owned {
         hash.update(stored.json.as_bytes());
     }
+    let cause = hash.clone().chain_update(resource.existing.fingerprint).finalize().into();
+    let input = hash.chain_update(resource.json.as_bytes()).finalize().into();
     let mut entropy = [0; 32];
     getrandom::fill(&mut entropy)?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -74,7 +77,7 @@ pub(super) fn observe(
         carry: carried(memory, live, &owner),
         settings: Arc::clone(&live.settings),
     };
-    Ok(Observed { resource, owner, existing, observation, input: hash.finalize().into() })
+    Ok(Observed { resource, owner, existing, observation, input, cause })
 }
 
 /// What this very component handed over for this very resource.

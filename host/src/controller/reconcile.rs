@@ -52,15 +52,22 @@ pub(super) async fn reconcile(runtime: &Runtime, key: &ObjectKey) -> Next {
 }
 
 /// When to look again at a resource for which nothing changed since it was
-/// settled, and which is not due either; none if there is something to do.
+/// settled or failed, and which is not due either; none if there is something to do.
 fn undisturbed(memory: &Memory, observed: &Observed) -> Option<Next> {
+    let now = Instant::now();
+    if let Some((cause, again)) = memory.failed
+        && cause == observed.cause
+        && now < again
+    {
+        return Some(Next::After(again.saturating_duration_since(now)));
+    }
     if memory.settled != Some(observed.input) {
         return None;
     }
     match memory.due {
         None => Some(Next::Wait),
         Some(due) => {
-            let left = due.saturating_duration_since(Instant::now());
+            let left = due.saturating_duration_since(now);
             (!left.is_zero()).then_some(Next::After(left))
         }
     }

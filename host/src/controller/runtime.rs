@@ -67,6 +67,9 @@ pub(super) struct Memory {
     pub(super) settled: Option<Fingerprint>,
     /// When the component wants to be called again though nothing changes.
     pub(super) due: Option<Instant>,
+    /// What the last failure came of, and when it is tried again: the write of a
+    /// status that tells of a failure is no reason to try at once.
+    pub(super) failed: Option<(Fingerprint, Instant)>,
     /// Failures in a row.
     pub(super) failures: u32,
     /// Writes in a row that met a newer state.
