@@ -107,6 +107,13 @@ impl Installation {
             working.stop().await;
         }
         let resumed = self.working.is_some() || self.resume().await;
+        let settled = self.advance_source(resumed).await;
+        // Whatever became of the source, the live one is to be brought back.
+        settled && (resumed || self.working.is_some())
+    }
+
+    /// Looks at what the source holds; true if only a change can lead further.
+    async fn advance_source(&mut self, resumed: bool) -> bool {
         let source = &self.operlet.spec.source.config_map;
         let bytes = match read_source(&self.shared.client, source).await {
             Ok(bytes) => bytes,
