@@ -18,10 +18,13 @@ pub(crate) fn observation(behaviour: &str) -> Observation {
         resource: r#"{"apiVersion":"test.operlet.dev/v1","kind":"Thing","metadata":{"name":"a"}}"#.into(),
         deleting: false,
         observed: vec![ObjectsOfKind { kind, objects: vec!["{}".into(), "{}".into()] }],
+        departed: Vec::new(),
+        answers: Vec::new(),
         round: 0,
         now_ms: 1_700_000_000_000,
         entropy: [7; 32],
         carry: vec![0; 5],
+        probes: Vec::new(),
         settings: format!(r#"{{"behaviour":"{behaviour}"}}"#).into(),
     }
 }
@@ -90,8 +93,11 @@ async fn the_same_observation_gives_the_same_decision() {
 #[tokio::test]
 async fn questions_and_checkpoints_are_recognised() {
     let component = load("misbehaving");
-    assert_eq!(call(&component, "ask").await.unwrap().unwrap(), Decision::Ask);
-    assert_eq!(call(&component, "checkpoint").await.unwrap().unwrap(), Decision::Checkpoint);
+    assert_eq!(call(&component, "ask").await.unwrap().unwrap(), Decision::Ask(vec![]));
+    assert_eq!(
+        call(&component, "checkpoint").await.unwrap().unwrap(),
+        Decision::Checkpoint("{\"step\":1}".to_owned())
+    );
 }
 
 #[tokio::test]

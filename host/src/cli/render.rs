@@ -98,8 +98,8 @@ async fn decide(guest: &Guest, scene: &observe::Scene) -> Result<Outcome, CliErr
         .map_err(|source| CliError::Call { file: file.clone(), source })?;
     match answer {
         Ok(Decision::Settle(outcome)) => Ok(outcome),
-        Ok(Decision::Ask) => Err(CliError::NotOffline("to ask questions")),
-        Ok(Decision::Checkpoint) => Err(CliError::NotOffline("to put a status on record first")),
+        Ok(Decision::Ask(_)) => Err(CliError::NotOffline("to ask questions")),
+        Ok(Decision::Checkpoint(_)) => Err(CliError::NotOffline("to put a status on record first")),
         Err(failure) => Err(CliError::Failure(describe(failure))),
     }
 }

@@ -61,6 +61,8 @@ pub(super) type Faults = watch::Sender<HashMap<GroupVersionKind, String>>;
 pub(super) struct Informer {
     pub(super) client: Client,
     pub(super) kind: ResourceKind,
+    /// The same group, version and kind, shared by all objects.
+    pub(super) shared_kind: Arc<GroupVersionKind>,
     pub(super) scope: Scope,
     pub(super) store: Arc<Store>,
     pub(super) triggers: mpsc::Sender<Trigger>,
@@ -98,7 +100,7 @@ impl Informer {
 
     /// Takes an event in; false if nobody listens any more.
     async fn take(&self, event: Event<DynamicObject>) -> bool {
-        let kind = &self.kind.kind;
+        let kind = &self.shared_kind;
         match event {
             Event::Apply(object) => {
                 let stored = Stored::new(kind, object);

@@ -51,7 +51,7 @@ pub(super) fn observe(
             kind: resource.kind.clone(),
             objects: shown
                 .iter()
-                .filter(|stored| stored.key.kind == resource.kind)
+                .filter(|stored| *stored.key.kind == resource.kind)
                 .map(|stored| Arc::clone(&stored.json))
                 .collect(),
         })
@@ -71,10 +71,13 @@ pub(super) fn observe(
         resource: Arc::clone(&resource.json),
         deleting: false,
         observed,
+        departed: Vec::new(),
+        answers: Vec::new(),
         round: 0,
         now_ms: u64::try_from(now.as_millis()).unwrap_or(u64::MAX),
         entropy,
         carry: carried(memory, live, &owner),
+        probes: Vec::new(),
         settings: Arc::clone(&live.settings),
     };
     Ok(Observed { resource, owner, existing, observation, input, cause })

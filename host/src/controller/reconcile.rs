@@ -109,7 +109,7 @@ async fn decide_and_apply(runtime: &Runtime, live: &Live, observed: &Observed, m
     let called = live.component.reconcile(&observed.observation, &live.limits, &context).await;
     let outcome = match called {
         Ok(Ok(Decision::Settle(outcome))) => outcome,
-        Ok(Ok(Decision::Ask | Decision::Checkpoint)) => {
+        Ok(Ok(Decision::Ask(_) | Decision::Checkpoint(_))) => {
             let message = "the component asks or checkpoints, which this host does not do yet".to_owned();
             return End::failed("Unsupported", message);
         }

@@ -37,7 +37,7 @@ pub(super) struct Stored {
 
 impl Stored {
     /// Takes an object over. The kind is filled in where a list left it out.
-    pub(super) fn new(kind: &GroupVersionKind, mut object: DynamicObject) -> Self {
+    pub(super) fn new(kind: &Arc<GroupVersionKind>, mut object: DynamicObject) -> Self {
         let metadata = &mut object.metadata;
         metadata.managed_fields = None;
         let key = ObjectKey {
@@ -94,7 +94,7 @@ struct Kind {
 
 #[derive(Debug, Default)]
 struct Inner {
-    kinds: HashMap<GroupVersionKind, Kind>,
+    kinds: HashMap<Arc<GroupVersionKind>, Kind>,
     by_owner: HashMap<String, BTreeSet<ObjectKey>>,
     deleted: HashMap<ObjectKey, u64>,
     deleted_order: VecDeque<ObjectKey>,
@@ -123,7 +123,7 @@ impl Store {
     }
 
     /// A list of a kind begins.
-    pub(super) fn list_begins(&self, kind: &GroupVersionKind) {
+    pub(super) fn list_begins(&self, kind: &Arc<GroupVersionKind>) {
         self.lock().kinds.entry(kind.clone()).or_default().listing = Some(BTreeMap::new());
     }
 
@@ -136,7 +136,7 @@ impl Store {
 
     /// The list is whole: what it did not bring is gone. Returns the objects that
     /// are new, changed or gone.
-    pub(super) fn list_ends(&self, kind: &GroupVersionKind) -> Vec<Arc<Stored>> {
+    pub(super) fn list_ends(&self, kind: &Arc<GroupVersionKind>) -> Vec<Arc<Stored>> {
         let mut inner = self.lock();
         let entry = inner.kinds.entry(kind.clone()).or_default();
         let listed = entry.listing.take().unwrap_or_default();
@@ -251,8 +251,8 @@ mod tests {
 
     use super::*;
 
-    fn kind() -> GroupVersionKind {
-        GroupVersionKind::from_type("v1", "ConfigMap")
+    fn kind() -> Arc<GroupVersionKind> {
+        GroupVersionKind::from_type("v1", "ConfigMap").into()
     }
 
     fn stored(name: &str, version: u64) -> Stored {
@@ -299,13 +299,13 @@ mod tests {
         store.put(stored("gone", 1));
         store.put(stored("same", 1));
         store.list_begins(&kind());
-        assert!(!store.synced([kind()].iter()));
+        assert!(!store.synced([&*kind()].into_iter()));
         store.listed(stored("same", 1));
         store.listed(stored("new", 3));
         let touched = store.list_ends(&kind());
         let names: Vec<_> = touched.iter().map(|stored| stored.key.name.as_str()).collect();
         assert_eq!(names, ["gone", "new"]);
-        assert!(store.synced([kind()].iter()));
+        assert!(store.synced([&*kind()].into_iter()));
         assert_eq!(store.keys(&kind()).len(), 2);
     }
 

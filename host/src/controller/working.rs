@@ -148,6 +148,7 @@ impl Working {
         let informer = Informer {
             client: self.client.clone(),
             kind: kind.clone(),
+            shared_kind: Arc::new(kind.kind.clone()),
             scope,
             store: Arc::clone(&self.runtime.store),
             triggers: self.triggers.clone(),

@@ -1,26 +1,41 @@
 //! Between the bindings of contract 0.1.0 and the model. Every record is taken
 //! apart field by field, so that a new field cannot be forgotten.
 
-use super::bindings::v0_1_0::{exports::operlet::operator::reconciler as bindings, operlet::operator::types};
+use super::{
+    bindings::v0_1_0::{exports::operlet::operator::reconciler as bindings, operlet::operator::types},
+    convert_exchange as exchanges,
+};
 use crate::model::{
-    Amend, ChildKind, Condition, ConditionStatus, Decision, Ensure, Event, EventType, Failure,
+    Amend, Answer, ChildKind, Condition, ConditionStatus, Decision, Ensure, Event, EventType, Failure,
     GroupVersionKind, Intent, Manifest, ObjectKey, ObjectsOfKind, Observation, ObservedVersion, Outcome,
-    Remove, RequestedLimits, ResourceKind, StateVersions,
+    Question, Remove, Request, RequestedLimits, ResourceKind, Response, StateVersions,
 };
 
 pub(super) fn observation(observation: &Observation) -> bindings::Observation {
-    let Observation { resource, deleting, observed, round, now_ms, entropy, carry, settings } = observation;
+    let Observation {
+        resource,
+        deleting,
+        observed,
+        departed,
+        answers,
+        round,
+        now_ms,
+        entropy,
+        carry,
+        probes,
+        settings,
+    } = observation;
     bindings::Observation {
         resource: resource.to_string(),
         deleting: *deleting,
         observed: observed.iter().map(objects_of_kind).collect(),
-        departed: Vec::new(),
-        answers: Vec::new(),
+        departed: departed.iter().map(objects_of_kind).collect(),
+        answers: answers.iter().map(answer).collect(),
         round: *round,
         now_ms: *now_ms,
         entropy: entropy.to_vec(),
         carry: carry.clone(),
-        probes: Vec::new(),
+        probes: probes.iter().map(exchanges::probe_report).collect(),
         settings: settings.to_string(),
         extensions: Vec::new(),
     }
@@ -36,8 +51,10 @@ fn objects_of_kind(objects: &ObjectsOfKind) -> bindings::ObjectsOfKind {
 
 pub(super) fn decision(decision: bindings::Decision) -> Decision {
     match decision {
-        bindings::Decision::Ask(_) => Decision::Ask,
-        bindings::Decision::Checkpoint(_) => Decision::Checkpoint,
+        bindings::Decision::Ask(questions) => Decision::Ask(questions.into_iter().map(question).collect()),
+        bindings::Decision::Checkpoint(bindings::Checkpoint { status, extensions: _ }) => {
+            Decision::Checkpoint(status)
+        }
         bindings::Decision::Settle(settled) => Decision::Settle(outcome(settled)),
     }
 }
@@ -61,8 +78,7 @@ fn outcome(outcome: bindings::Outcome) -> Outcome {
         requeue_after_ms,
         carry,
         released,
-        // This host runs no probes yet.
-        probes: _,
+        probes,
         extensions: _,
     } = outcome;
     Outcome {
@@ -73,7 +89,33 @@ fn outcome(outcome: bindings::Outcome) -> Outcome {
         requeue_after_ms,
         carry,
         released,
+        probes: probes.into_iter().map(exchanges::probe).collect(),
     }
+}
+
+fn question(question: bindings::Question) -> Question {
+    let bindings::Question { id, request } = question;
+    let request = match request {
+        bindings::Request::Get(key) => Request::Get(object_key(key)),
+        bindings::Request::List(bindings::ListQuery { kind, selector, extensions: _ }) => {
+            Request::List { kind: group_version_kind(kind), selector }
+        }
+        bindings::Request::Exchange(exchange) => Request::Exchange(exchanges::exchange(exchange)),
+    };
+    Question { id, request }
+}
+
+fn answer(answer: &Answer) -> bindings::Answer {
+    let Answer { id, response } = answer;
+    let text = |object: &std::sync::Arc<str>| object.to_string();
+    let response = match response {
+        Response::Object(object) => bindings::Response::Object(object.as_ref().map(text)),
+        Response::Objects(objects) => bindings::Response::Objects(objects.iter().map(text).collect()),
+        Response::Exchange(end) => bindings::Response::Exchange(exchanges::end(end)),
+        Response::Denied(reason) => bindings::Response::Denied(reason.clone()),
+        Response::Unavailable(reason) => bindings::Response::Unavailable(reason.clone()),
+    };
+    bindings::Answer { id: id.clone(), response, extensions: Vec::new() }
 }
 
 fn intent(intent: bindings::Intent) -> Intent {
@@ -97,7 +139,7 @@ fn intent(intent: bindings::Intent) -> Intent {
 
 fn object_key(key: types::ObjectKey) -> ObjectKey {
     let types::ObjectKey { kind, namespace, name } = key;
-    ObjectKey { kind: group_version_kind(kind), namespace, name }
+    ObjectKey { kind: group_version_kind(kind).into(), namespace, name }
 }
 
 fn condition(condition: bindings::Condition) -> Condition {

@@ -14,6 +14,7 @@ mod call;
 mod component;
 mod configuration;
 mod convert;
+mod convert_exchange;
 mod load;
 mod manifest;
 mod meter;
@@ -21,6 +22,7 @@ mod store;
 mod ticker;
 mod trap;
 mod verify;
+mod verify_exchange;
 
 use std::sync::{Arc, Mutex, PoisonError};
 

@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 
 use serde::de::IgnoredAny;
 
-use super::{bindings::v0_1_0::exports::operlet::operator::reconciler as bindings, call::CallError};
+use super::{
+    bindings::v0_1_0::exports::operlet::operator::reconciler as bindings, call::CallError, verify_exchange,
+};
 use crate::model::{Limits, Observation};
 
 const CONDITION_TYPE_BYTES_MAX: usize = 316;
@@ -15,20 +17,23 @@ const EVENTS_MAX: usize = 16;
 const EVENT_REASON_BYTES_MAX: usize = 128;
 const EVENT_MESSAGE_BYTES_MAX: usize = 1024;
 const EVENT_ACTION_BYTES_MAX: usize = 128;
-const PROBES_MAX: usize = 32;
 const EXTENSIONS_MAX: usize = 32;
 /// Kubernetes takes no more condition types either than it makes sense to read.
 const CONDITIONS_MAX: usize = 64;
 
 /// Whether an observation may be shown.
 pub(super) fn observation(observation: &Observation, limits: &Limits) -> Result<(), CallError> {
-    let objects = || observation.observed.iter().flat_map(|kind| &kind.objects);
+    let kinds = || observation.observed.iter().chain(&observation.departed);
+    let objects = || kinds().flat_map(|kind| &kind.objects);
     let count = objects().count();
     if count > limits.objects {
         return Err(CallError::TooManyObserved { count, limit: limits.objects });
     }
     let others = observation.resource.len() + observation.settings.len() + observation.carry.len();
-    let bytes = others + objects().map(|object| object.len()).sum::<usize>();
+    let answers = observation.answers.iter().map(|answer| answer.id.len() + answer.response.bytes());
+    let probes = observation.probes.iter().map(|report| report.id.len() + report.end.bytes());
+    let asked = answers.sum::<usize>() + probes.sum::<usize>();
+    let bytes = others + asked + objects().map(|object| object.len()).sum::<usize>();
     if bytes > limits.input_bytes {
         return Err(CallError::InputTooLarge { bytes, limit: limits.input_bytes });
     }
@@ -47,7 +52,9 @@ pub(super) fn answer(
             check.object("checkpoint.status", &checkpoint.status)?;
             check.extensions("checkpoint", &checkpoint.extensions)
         }
-        Ok(bindings::Decision::Ask(questions)) => too_many("questions", questions.len(), limits.objects),
+        Ok(bindings::Decision::Ask(questions)) => {
+            verify_exchange::questions(questions, limits.objects, &mut check)
+        }
         Err(
             bindings::Failure::Retry(bindings::Retry { message, .. })
             | bindings::Failure::Invalid(message)
@@ -60,7 +67,6 @@ fn settled(outcome: &bindings::Outcome, limits: &Limits, check: &mut Check) -> R
     too_many("intents", outcome.intents.len(), limits.objects)?;
     too_many("conditions", outcome.conditions.len(), CONDITIONS_MAX)?;
     too_many("events", outcome.events.len(), EVENTS_MAX)?;
-    too_many("probes", outcome.probes.len(), PROBES_MAX)?;
     if outcome.carry.len() > limits.carry_bytes {
         return Err(CallError::CarryTooLarge { bytes: outcome.carry.len(), limit: limits.carry_bytes });
     }
@@ -74,6 +80,7 @@ fn settled(outcome: &bindings::Outcome, limits: &Limits, check: &mut Check) -> R
     for (index, event) in outcome.events.iter().enumerate() {
         self::event(index, event, check)?;
     }
+    verify_exchange::probes(&outcome.probes, check)?;
     check.extensions("settle", &outcome.extensions)
 }
 
@@ -129,13 +136,13 @@ fn event(index: usize, event: &bindings::Event, check: &mut Check) -> Result<(),
 }
 
 /// Adds the texts up while it checks them.
-struct Check {
+pub(super) struct Check {
     bytes: usize,
     limit: usize,
 }
 
 impl Check {
-    fn add(&mut self, bytes: usize) -> Result<(), CallError> {
+    pub(super) fn add(&mut self, bytes: usize) -> Result<(), CallError> {
         self.bytes = self.bytes.saturating_add(bytes);
         if self.bytes > self.limit { Err(CallError::OutputTooLarge { limit: self.limit }) } else { Ok(()) }
     }
@@ -157,7 +164,7 @@ impl Check {
             .map_err(|error| invalid(field, format!("is not JSON: {error}")))
     }
 
-    fn text(
+    pub(super) fn text(
         &mut self,
         field: &str,
         text: &str,
@@ -184,12 +191,16 @@ impl Check {
     }
 
     /// A name or uid, which must be there.
-    fn name(&mut self, field: &str, name: &str) -> Result<(), CallError> {
+    pub(super) fn name(&mut self, field: &str, name: &str) -> Result<(), CallError> {
         const NAME_BYTES_MAX: usize = 253;
         self.text(field, name, 1..=NAME_BYTES_MAX)
     }
 
-    fn extensions(&mut self, field: &str, extensions: &[(String, String)]) -> Result<(), CallError> {
+    pub(super) fn extensions(
+        &mut self,
+        field: &str,
+        extensions: &[(String, String)],
+    ) -> Result<(), CallError> {
         too_many("extensions in one record", extensions.len(), EXTENSIONS_MAX)?;
         let mut names = BTreeSet::new();
         for (name, json) in extensions {
@@ -204,10 +215,10 @@ impl Check {
     }
 }
 
-fn too_many(what: &'static str, count: usize, limit: usize) -> Result<(), CallError> {
+pub(super) fn too_many(what: &'static str, count: usize, limit: usize) -> Result<(), CallError> {
     if count > limit { Err(CallError::TooMany { what, count, limit }) } else { Ok(()) }
 }
 
-fn invalid(field: &str, problem: String) -> CallError {
+pub(super) fn invalid(field: &str, problem: String) -> CallError {
     CallError::InvalidOutput { field: field.to_owned(), problem }
 }

@@ -1,6 +1,6 @@
 //! What a component answers.
 
-use super::ObjectKey;
+use super::{ObjectKey, Probe, Question};
 
 /// The very state of an object that an intent relies on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -128,15 +128,17 @@ pub struct Outcome {
     pub carry: Vec<u8>,
     /// The resource may go.
     pub released: bool,
+    /// The probes that should run from now on, all of them.
+    pub probes: Vec<Probe>,
 }
 
 /// What a component answers to an observation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decision {
-    /// It needs to know more. This host answers no questions yet.
-    Ask,
-    /// A status must be written first. This host writes none yet.
-    Checkpoint,
+    /// It needs to know more.
+    Ask(Vec<Question>),
+    /// This status, as JSON, must be on record first.
+    Checkpoint(String),
     /// How it should be.
     Settle(Outcome),
 }

@@ -1,6 +1,6 @@
 //! How kinds and objects of the Kubernetes API are named.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
@@ -52,8 +52,8 @@ pub struct ResourceKind {
 /// Names one object.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ObjectKey {
-    /// What it is.
-    pub kind: GroupVersionKind,
+    /// What it is; shared, for there are many objects of few kinds.
+    pub kind: Arc<GroupVersionKind>,
     /// Its namespace; none for a cluster-scoped kind.
     pub namespace: Option<String>,
     /// Its `metadata.name`.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::GroupVersionKind;
+use super::{Answer, GroupVersionKind, ProbeReport};
 
 /// Objects of one kind, ordered by name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +22,10 @@ pub struct Observation {
     pub deleting: bool,
     /// The objects that carry its owner label, by kind, in the manifest's order.
     pub observed: Vec<ObjectsOfKind>,
+    /// The last state of such objects that went since the last settled decision.
+    pub departed: Vec<ObjectsOfKind>,
+    /// The answers to everything asked in earlier rounds.
+    pub answers: Vec<Answer>,
     /// The round of the reconcile, from 0.
     pub round: u32,
     /// When the reconcile began, in milliseconds since the Unix epoch.
@@ -30,6 +34,8 @@ pub struct Observation {
     pub entropy: [u8; 32],
     /// What the last settled decision handed over.
     pub carry: Vec<u8>,
+    /// The latest reports of the running probes.
+    pub probes: Vec<ProbeReport>,
     /// The Operlet's settings: a JSON object.
     pub settings: Arc<str>,
 }

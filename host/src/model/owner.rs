@@ -32,7 +32,7 @@ impl Owner {
     /// again must find its claims.
     #[must_use]
     pub fn label_value(key: &ObjectKey) -> String {
-        let GroupVersionKind { group, version: _, kind } = &key.kind;
+        let GroupVersionKind { group, version: _, kind } = &*key.kind;
         let text = [group, kind, key.namespace.as_deref().unwrap_or_default(), &key.name].join("\n");
         let hash = Sha256::digest(text.as_bytes());
         hexadecimal(hash.get(..LABEL_BYTES).unwrap_or_default())
@@ -45,7 +45,7 @@ mod tests {
 
     fn key(version: &str, namespace: Option<&str>, name: &str) -> ObjectKey {
         let kind = GroupVersionKind { group: "g".into(), version: version.into(), kind: "K".into() };
-        ObjectKey { kind, namespace: namespace.map(str::to_owned), name: name.into() }
+        ObjectKey { kind: kind.into(), namespace: namespace.map(str::to_owned), name: name.into() }
     }
 
     #[test]

@@ -130,15 +130,15 @@ fn key_of(body: &Value) -> Result<ObjectKey, Refusal> {
     let kind = GroupVersionKind::from_type(text("/apiVersion", "apiVersion")?, text("/kind", "kind")?);
     let name = text("/metadata/name", "metadata.name")?.to_owned();
     let namespace = body.pointer("/metadata/namespace").and_then(Value::as_str).map(str::to_owned);
-    Ok(ObjectKey { kind, namespace, name })
+    Ok(ObjectKey { kind: kind.into(), namespace, name })
 }
 
 fn declared<'a>(key: &ObjectKey, context: &Context<'a>) -> Result<&'a ResourceKind, Refusal> {
     let children = context.children;
-    let child = children.iter().find(|child| child.resource.kind == key.kind);
+    let child = children.iter().find(|child| child.resource.kind == *key.kind);
     match child {
         Some(child) => Ok(&child.resource),
-        None => Err(Refusal::Undeclared { key: key.clone(), kind: key.kind.clone() }),
+        None => Err(Refusal::Undeclared { key: key.clone(), kind: (*key.kind).clone() }),
     }
 }
 

@@ -343,7 +343,7 @@ fn prune(wanted: &BTreeSet<ObjectKey>, context: &Context<'_>, plan: &mut Plan) {
         let ensured = existing.applied_by.as_deref() == Some(context.operlet)
             && existing.controller.as_ref().is_some_and(|controller| controller.uid == context.owner.uid);
         let may_go = (context.children.iter().chain(context.retired))
-            .any(|child| child.prune && child.resource.kind == key.kind);
+            .any(|child| child.prune && child.resource.kind == *key.kind);
         if ensured && may_go && !existing.deleting && !wanted.contains(key) {
             plan.writes.push(Write::Delete { key: key.clone(), uid: existing.uid.clone() });
         }

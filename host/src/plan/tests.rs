@@ -7,7 +7,7 @@ const OPERLET: &str = "things";
 
 fn owner() -> Owner {
     let kind = GroupVersionKind::from_type("things.example.com/v1", "Thing");
-    let key = ObjectKey { kind, namespace: Some("space".into()), name: "one".into() };
+    let key = ObjectKey { kind: kind.into(), namespace: Some("space".into()), name: "one".into() };
     Owner { key, uid: "uid-of-one".into() }
 }
 
@@ -28,7 +28,7 @@ fn children() -> Vec<ChildKind> {
 
 fn key(api_version: &str, kind: &str, name: &str) -> ObjectKey {
     let kind = GroupVersionKind::from_type(api_version, kind);
-    ObjectKey { kind, namespace: Some("space".into()), name: name.into() }
+    ObjectKey { kind: kind.into(), namespace: Some("space".into()), name: name.into() }
 }
 
 fn ensure(object: &Value) -> Intent {

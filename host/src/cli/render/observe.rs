@@ -38,10 +38,13 @@ impl Sources {
             deleting: resource.pointer("/metadata/deletionTimestamp").is_some(),
             resource: resource.to_string().into(),
             observed: read_observed(observed.as_deref(), manifest, &mut notes)?,
+            departed: Vec::new(),
+            answers: Vec::new(),
             round: 0,
             now_ms,
             entropy,
             carry: Vec::new(),
+            probes: Vec::new(),
             settings: settings.to_string().into(),
         };
         Ok(Scene { observation, owner, notes })
@@ -73,7 +76,7 @@ fn resource(file: &Path, manifest: &Manifest, notes: &mut Vec<String>) -> Result
     let text = |key: &str| metadata.get(key).and_then(Value::as_str).map(str::to_owned);
     let namespace = if primary.namespaced { text("namespace") } else { None };
     let uid = text("uid").unwrap_or_default();
-    Ok((resource, Owner { key: ObjectKey { kind, namespace, name: object_name }, uid }))
+    Ok((resource, Owner { key: ObjectKey { kind: kind.into(), namespace, name: object_name }, uid }))
 }
 
 /// What the API server gives every object, as far as components look at it.

@@ -8,14 +8,14 @@ use crate::{
     cli::{document, guest::Guest},
     model::{
         Amend, Condition, Ensure, Event, EventType, GroupVersionKind, Intent, ObservedVersion, Outcome,
-        Owner, Remove,
+        Owner, Probe, Remove,
     },
 };
 
 /// Objects that should be there as documents, so that they can be piped on; all
 /// else as comments.
 pub(super) fn yaml(guest: &Guest, owner: &Owner, outcome: &Outcome) -> String {
-    let Outcome { intents, status, conditions, events, requeue_after_ms, carry, released } = outcome;
+    let Outcome { intents, status, conditions, events, requeue_after_ms, carry, released, probes } = outcome;
     let mut text = document::comment(&format!(
         "{} {} ({})\ndecides about {}: {} intents",
         guest.manifest.name,
@@ -45,6 +45,9 @@ pub(super) fn yaml(guest: &Guest, owner: &Owner, outcome: &Outcome) -> String {
     let _ = writeln!(rest, "called again: {requeue}");
     if !carry.is_empty() {
         let _ = writeln!(rest, "hands over: {} bytes", carry.len());
+    }
+    for Probe { id, exchange, every_ms, .. } in probes {
+        let _ = writeln!(rest, "probe {id}: {} port {}, every {every_ms} ms", exchange.pod, exchange.port);
     }
     if *released {
         rest.push_str("released: the resource may go\n");
@@ -94,7 +97,7 @@ fn indented(text: &str) -> String {
 
 /// The whole decision as one JSON document.
 pub(super) fn json(guest: &Guest, owner: &Owner, outcome: &Outcome) -> String {
-    let Outcome { intents, status, conditions, events, requeue_after_ms, carry, released } = outcome;
+    let Outcome { intents, status, conditions, events, requeue_after_ms, carry, released, probes } = outcome;
     document::json(&json!({
         "component": {
             "name": guest.manifest.name,
@@ -110,6 +113,7 @@ pub(super) fn json(guest: &Guest, owner: &Owner, outcome: &Outcome) -> String {
             "requeueAfterMs": requeue_after_ms,
             "carryBytes": carry.len(),
             "released": released,
+            "probes": probes.iter().map(probe_json).collect::<Vec<_>>(),
         },
     }))
 }
@@ -140,6 +144,15 @@ fn condition_json(condition: &Condition) -> Value {
 fn event_json(event: &Event) -> Value {
     let Event { type_, reason, message, action } = event;
     json!({"type": event_type(*type_), "reason": reason, "message": message, "action": action})
+}
+
+/// What is sent is left out: it may hold a password.
+fn probe_json(probe: &Probe) -> Value {
+    let Probe { id, exchange, opening, every_ms } = probe;
+    json!({
+        "id": id, "pod": exchange.pod, "port": exchange.port, "everyMs": every_ms,
+        "openingSteps": opening.len(), "steps": exchange.steps.len(),
+    })
 }
 
 fn key(kind: &GroupVersionKind, namespace: Option<&str>, name: &str) -> Value {
