@@ -25,7 +25,7 @@ const CONDITIONS_MAX: usize = 64;
 pub(super) fn observation(observation: &Observation, limits: &Limits) -> Result<(), CallError> {
     let kinds = || observation.observed.iter().chain(&observation.departed);
     let objects = || kinds().flat_map(|kind| &kind.objects);
-    let count = objects().count();
+    let count = observation.observed.iter().map(|kind| kind.objects.len()).sum();
     if count > limits.objects {
         return Err(CallError::TooManyObserved { count, limit: limits.objects });
     }
