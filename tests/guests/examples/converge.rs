@@ -3,7 +3,9 @@
 //!
 //! It reads and writes borrowed types, as a component should that is called often.
 
-use operlet_sdk::{ConditionStatus, Decision, Failure, Kind, Manifest, Object, Observation, Operator, Outcome, kinds};
+use operlet_sdk::{
+    ConditionStatus, Decision, Failure, Kind, Manifest, Object, Observation, Operator, Outcome, kinds,
+};
 use serde::{Deserialize, Serialize};
 
 const BUNDLE: Kind = Kind::new("bench.operlet.dev", "v1", "Bundle", "bundles", true);
@@ -229,18 +231,32 @@ impl Operator for Converge {
         let names = Names::of(name);
         let mut outcome = Outcome::new();
         outcome
-            .ensure(&whole("v1", "ConfigMap", &names.config, labels, Data {
-                data: Configuration { server: &configuration(spec.port) },
-            }))?
+            .ensure(&whole(
+                "v1",
+                "ConfigMap",
+                &names.config,
+                labels,
+                Data { data: Configuration { server: &configuration(spec.port) } },
+            ))?
             .ensure(&service(&names.headless, labels, spec.port, true))?
             .ensure(&service(name, labels, spec.port, false))?
             .ensure(&service(&names.readers, labels, spec.port, false))?
-            .ensure(&whole("policy/v1", "PodDisruptionBudget", name, labels, Specified {
-                spec: Budget { max_unavailable: 1, selector: Selector { match_labels: labels } },
-            }))?
-            .ensure(&whole("apps/v1", "StatefulSet", name, labels, Specified {
-                spec: stateful_set(spec, &names, labels),
-            }))?
+            .ensure(&whole(
+                "policy/v1",
+                "PodDisruptionBudget",
+                name,
+                labels,
+                Specified {
+                    spec: Budget { max_unavailable: 1, selector: Selector { match_labels: labels } },
+                },
+            ))?
+            .ensure(&whole(
+                "apps/v1",
+                "StatefulSet",
+                name,
+                labels,
+                Specified { spec: stateful_set(spec, &names, labels) },
+            ))?
             .with_status(&Status { phase: "Ready" })?
             .condition("Ready", ConditionStatus::True, "Applied", "every object is applied");
         Ok(outcome.settle())
@@ -275,10 +291,17 @@ fn whole<'a, T>(
 }
 
 fn configuration(port: u16) -> String {
-    format!("port {port}\nmaxclients 1000\ntimeout 0\nloglevel notice\nappendonly yes\nappendfsync everysec\n")
+    format!(
+        "port {port}\nmaxclients 1000\ntimeout 0\nloglevel notice\nappendonly yes\nappendfsync everysec\n"
+    )
 }
 
-fn service<'a>(name: &'a str, labels: Labels<'a>, port: u16, headless: bool) -> Whole<'a, Specified<Service<'a>>> {
+fn service<'a>(
+    name: &'a str,
+    labels: Labels<'a>,
+    port: u16,
+    headless: bool,
+) -> Whole<'a, Specified<Service<'a>>> {
     let service = Service {
         class: "ClusterIP",
         cluster_ip: headless.then_some("None"),
@@ -290,7 +313,8 @@ fn service<'a>(name: &'a str, labels: Labels<'a>, port: u16, headless: bool) -> 
 }
 
 fn stateful_set<'a>(spec: &'a Spec<'a>, names: &'a Names, labels: Labels<'a>) -> StatefulSet<'a> {
-    let probe = |period_seconds| Probe { tcp_socket: Socket { port: "server" }, period_seconds, timeout_seconds: 2 };
+    let probe =
+        |period_seconds| Probe { tcp_socket: Socket { port: "server" }, period_seconds, timeout_seconds: 2 };
     let container = Container {
         name: "server",
         image: &spec.image,
@@ -323,7 +347,11 @@ fn stateful_set<'a>(spec: &'a Spec<'a>, names: &'a Names, labels: Labels<'a>) ->
                 containers: [container],
                 volumes: [
                     Volume { name: "config", config_map: Some(config), empty_dir: None },
-                    Volume { name: "data", config_map: None, empty_dir: Some(EmptyDir { size_limit: "1Gi" }) },
+                    Volume {
+                        name: "data",
+                        config_map: None,
+                        empty_dir: Some(EmptyDir { size_limit: "1Gi" }),
+                    },
                 ],
             },
         },

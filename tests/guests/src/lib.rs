@@ -129,7 +129,8 @@ pub fn event(reason: &str) -> Event {
 #[must_use]
 pub fn show(observation: &Observation) -> Decision {
     let entropy: String = observation.entropy.iter().map(|byte| format!("{byte:02x}")).collect();
-    let count = |kinds: &[reconciler::ObjectsOfKind]| kinds.iter().map(|kind| kind.objects.len()).sum::<usize>();
+    let count =
+        |kinds: &[reconciler::ObjectsOfKind]| kinds.iter().map(|kind| kind.objects.len()).sum::<usize>();
     let (seen, gone) = (count(&observation.observed), count(&observation.departed));
     let value = format!(
         "now {} entropy {entropy} round {} seen {seen} gone {gone} answers {} probes {}",

@@ -135,8 +135,8 @@ fn chance(_: &Observation) -> Answer {
     let order: Vec<String> = map.values().map(ToString::to_string).collect();
     let on_stack = 0_u8;
     let on_heap = Box::new(0_u8);
-    let zero = black_box(0.0_f64);
-    let bits = [zero / zero, -(zero / zero), f64::INFINITY - black_box(f64::INFINITY)].map(f64::to_bits);
+    let (zero, infinity) = (black_box(0.0_f64), black_box(f64::INFINITY));
+    let bits = [zero / black_box(0.0), -(zero * infinity), infinity - f64::INFINITY].map(f64::to_bits);
     let places = (&raw const on_stack as usize, &raw const *on_heap as usize);
     let mut found = outcome(Vec::new());
     found.carry = format!("{order:?} {places:?} {bits:x?}").into_bytes();

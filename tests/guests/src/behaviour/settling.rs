@@ -29,7 +29,8 @@ pub(super) fn huge_carry(_: &Observation) -> Answer {
 }
 
 pub(super) fn many_intents(_: &Observation) -> Answer {
-    let intents: Vec<Intent> = (0..513).map(|index| ensure(config_map(&format!("map-{index}"), ""))).collect();
+    let intents: Vec<Intent> =
+        (0..513).map(|index| ensure(config_map(&format!("map-{index}"), ""))).collect();
     settle(outcome(intents))
 }
 

@@ -2,8 +2,8 @@
 
 use super::{
     format::{
-        Asking, ConditionScript, EffectScript, Entry, EventScript, Exchanging, Intending, Key, Listing, Probing,
-        Saying, TlsScript, UntilScript, Version,
+        Asking, ConditionScript, EffectScript, Entry, EventScript, Exchanging, Intending, Key, Listing,
+        Probing, Saying, TlsScript, UntilScript, Version,
     },
     names::Names,
 };
@@ -13,8 +13,8 @@ use crate::{
         types::{GroupVersionKind, ObjectKey},
     },
     reconciler::{
-        Amend, Condition, ConditionStatus, Create, Ensure, Event, EventType, Intent, ListQuery, ObservedVersion,
-        Question, Remove, Request,
+        Amend, Condition, ConditionStatus, Create, Ensure, Event, EventType, Intent, ListQuery,
+        ObservedVersion, Question, Remove, Request,
     },
 };
 
@@ -82,13 +82,14 @@ pub(super) fn intent(intending: Intending) -> Result<Intent, String> {
     let extensions = Vec::new();
     Ok(match intending {
         Intending::Ensure { object, if_unchanged } => {
-            let observed =
-                |Version { uid, resource_version }| ObservedVersion { uid, resource_version };
+            let observed = |Version { uid, resource_version }| ObservedVersion { uid, resource_version };
             let if_unchanged = if_unchanged.map(observed);
             Intent::Ensure(Ensure { object: object.to_string(), if_unchanged, extensions })
         }
         Intending::Create { object } => Intent::Create(Create { object: object.to_string(), extensions }),
-        Intending::Amend { object, uid } => Intent::Amend(Amend { object: object.to_string(), uid, extensions }),
+        Intending::Amend { object, uid } => {
+            Intent::Amend(Amend { object: object.to_string(), uid, extensions })
+        }
         Intending::Remove { api_version, kind, namespace, name, uid } => {
             let key = object_key(Key { api_version, kind, namespace, name });
             Intent::Remove(Remove { key, uid, extensions })

@@ -23,9 +23,7 @@ use crate::{
     behaviour,
     behaviour::Answer,
     kind, manifest as plain_manifest, outcome,
-    reconciler::{
-        Checkpoint, ChildKind, Decision, Failure, Manifest, Observation, Outcome, Question, Retry,
-    },
+    reconciler::{Checkpoint, ChildKind, Decision, Failure, Manifest, Observation, Outcome, Question, Retry},
 };
 use format::{Failing, RetryScript, Script, Settling, Step};
 use names::Names;
@@ -89,7 +87,9 @@ pub fn reconcile(observation: &Observation) -> Answer {
         _ => script.rounds,
     };
     match steps {
-        Some(steps) => Player { observation, names: Names::new(&resource, observation), resource }.play(steps),
+        Some(steps) => {
+            Player { observation, names: Names::new(&resource, observation), resource }.play(steps)
+        }
         None => Ok(Decision::Settle(outcome(Vec::new()))),
     }
 }

@@ -46,7 +46,8 @@ impl Status<'_> {
     }
 
     fn seen(&self) -> Value {
-        let Observation { deleting, observed, departed, answers, round, carry, probes, .. } = self.observation;
+        let Observation { deleting, observed, departed, answers, round, carry, probes, .. } =
+            self.observation;
         let answers: BTreeMap<_, _> =
             answers.iter().map(|answer| (answer.id.as_str(), response(&answer.response))).collect();
         let probes: BTreeMap<_, _> =
@@ -76,7 +77,7 @@ impl Status<'_> {
         let mut history = self.list("/status/probeHistory");
         for report in &self.observation.probes {
             let start = format!("{}: ", report.id);
-            let entry = start.clone() + end(&report.end)["case"].as_str().unwrap_or_default();
+            let entry = format!("{start}{}", case(&report.end));
             if history.iter().rfind(|entry| entry.starts_with(&start)) != Some(&entry) {
                 history.push(entry);
             }
@@ -123,12 +124,14 @@ fn response(response: &Response) -> Value {
     }
 }
 
+fn case(end: &ExchangeEnd) -> String {
+    self::end(end).get("case").and_then(Value::as_str).unwrap_or_default().to_owned()
+}
+
 fn end(end: &ExchangeEnd) -> Value {
     let text = |bytes: &Vec<u8>| String::from_utf8_lossy(bytes).into_owned();
     let texts = |replies: &[Vec<u8>]| replies.iter().map(text).collect::<Vec<_>>();
-    let partial = |case: &str, partial: &PartialReplies| {
-        json!({ "case": case, "replies": texts(&partial.replies), "rest": text(&partial.rest) })
-    };
+    let partial = |case: &str, partial: &PartialReplies| json!({ "case": case, "replies": texts(&partial.replies), "rest": text(&partial.rest) });
     let reasoned = |case: &str, reason: &str| json!({ "case": case, "reason": reason });
     match end {
         ExchangeEnd::Replies(replies) => json!({ "case": "replies", "replies": texts(replies) }),

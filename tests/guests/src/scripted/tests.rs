@@ -57,10 +57,14 @@ fn a_question_is_asked_until_it_is_answered_and_the_answer_is_shown() {
     let Ok(Decision::Ask(questions)) = reconcile(&observation) else { panic!("it does not ask") };
     assert!(matches!(&questions[0].request, Request::Get(key) if key.name == "s-a"));
     observation.round = 1;
-    let response = Response::Object(Some(json!({ "metadata": { "name": "s-a" }, "data": { "k": "djE=" } }).to_string()));
+    let response =
+        Response::Object(Some(json!({ "metadata": { "name": "s-a" }, "data": { "k": "djE=" } }).to_string()));
     observation.answers.push(Answered { id: "one".to_owned(), response, extensions: Vec::new() });
     let (outcome, status) = settled(&observation);
-    assert_eq!(status["seen"]["answers"]["one"], json!({ "case": "object", "name": "s-a", "data": { "k": "djE=" } }));
+    assert_eq!(
+        status["seen"]["answers"]["one"],
+        json!({ "case": "object", "name": "s-a", "data": { "k": "djE=" } })
+    );
     assert_eq!(status["seen"]["carry"], "handed over");
     assert_eq!(outcome.carry, b"next");
 }
@@ -85,7 +89,11 @@ fn the_last_decision_is_made_again_and_again() {
         let Ok(Decision::Ask(questions)) = reconcile(&observation) else { panic!("it does not ask") };
         assert_eq!(questions[0].id, format!("q-{round}"));
         let id = questions[0].id.clone();
-        observation.answers.push(Answered { id, response: Response::Objects(vec![]), extensions: Vec::new() });
+        observation.answers.push(Answered {
+            id,
+            response: Response::Objects(vec![]),
+            extensions: Vec::new(),
+        });
     }
 }
 
@@ -127,7 +135,8 @@ fn what_departed_is_remembered() {
 
 #[test]
 fn names_are_filled_in_wherever_they_stand() {
-    let object = json!({ "data": { "all": "$uid:Pod/a-0 $version:a-0, $namespace/$name $round $now $HOME" } });
+    let object =
+        json!({ "data": { "all": "$uid:Pod/a-0 $version:a-0, $namespace/$name $round $now $HOME" } });
     let rounds = json!([{ "settle": { "intents": [{ "ensure": { "object": object } }] } }]);
     let (outcome, _) = settled(&with_pod(observation(thing(rounds))));
     let [Intent::Ensure(ensure)] = &outcome.intents[..] else { panic!("{:?}", outcome.intents) };
@@ -136,7 +145,9 @@ fn names_are_filled_in_wherever_they_stand() {
 
 #[test]
 fn a_script_that_cannot_be_read_is_invalid_and_says_why() {
-    let Err(Failure::Invalid(message)) = reconcile(&observation(thing(json!([{ "settle": { "intent": [] } }])))) else {
+    let Err(Failure::Invalid(message)) =
+        reconcile(&observation(thing(json!([{ "settle": { "intent": [] } }]))))
+    else {
         panic!("it can be read")
     };
     assert!(message.contains("spec.rounds[0]") && message.contains("intent"), "{message}");
@@ -155,7 +166,8 @@ fn failures_and_misbehaviour_are_made_as_they_are_asked_for() {
 
 #[test]
 fn a_deletion_has_decisions_of_its_own() {
-    let spec = json!({ "rounds": [{ "settle": {} }], "deleting": [{ "settle": { "released": true } }], "note": 1 });
+    let spec =
+        json!({ "rounds": [{ "settle": {} }], "deleting": [{ "settle": { "released": true } }], "note": 1 });
     let mut observation = observation(json!({ "spec": spec }));
     assert!(!settled(&observation).0.released);
     observation.deleting = true;
