@@ -94,11 +94,13 @@ impl Host {
         std::fs::read_to_string(&path).with_context(|| format!("{path}: see {}", self.log.display()))
     }
 
-    /// What it counts.
+    /// What it counts; nothing if it does not tell.
     pub(crate) fn metrics(&self) -> Result<Metrics> {
-        let (status, text) = self.get("/metrics")?;
-        ensure!(status == 200, "the host answers {status} to /metrics: {text}");
-        Ok(Metrics::parse(&text))
+        match self.get("/metrics")? {
+            (200, text) => Ok(Metrics::parse(&text)),
+            (404, _) => Ok(Metrics::default()),
+            (status, text) => bail!("the host answers {status} to /metrics: {text}"),
+        }
     }
 
     fn get(&self, path: &str) -> Result<(u16, String)> {
