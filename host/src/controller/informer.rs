@@ -105,10 +105,8 @@ impl Informer {
             Event::Apply(object) => {
                 let stored = Stored::new(kind, object);
                 let trigger = self.trigger(&stored);
-                // Older than the answer to a write of our own: no news to the store,
-                // but the resource may wait for just this event.
-                self.store.put(stored);
-                self.send(trigger).await
+                // What this host wrote itself is known already, and was looked at.
+                if self.store.put(stored) { self.send(trigger).await } else { true }
             }
             Event::Delete(object) => {
                 let stored = Stored::new(kind, object);

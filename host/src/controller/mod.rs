@@ -4,20 +4,31 @@
 //! keeps one component live and the kinds it needs watched; [`reconcile`] is what
 //! happens to one resource.
 
+mod answer;
 mod apply;
+mod breaker;
 mod conclude;
+mod deletions;
+mod dependencies;
 mod events;
+mod finalizer;
 mod informer;
 mod installation;
+mod memory;
 mod observe;
 mod queue;
+mod reach;
 mod reconcile;
 mod report;
 mod resource_status;
+mod rights;
+mod rounds;
 mod runtime;
 mod source_watch;
+mod status;
 mod store;
 mod supervisor;
+mod woken;
 mod working;
 
 pub use supervisor::{Supervisor, SupervisorOptions};

@@ -42,7 +42,7 @@ pub(super) async fn run(runtime: Arc<Runtime>, triggers: mpsc::Receiver<Trigger>
     let mut running = HashMap::<Id, ObjectKey>::new();
     let mut tasks = JoinSet::new();
     loop {
-        let concurrency = usize::from(runtime.live().limits.concurrency);
+        let concurrency = usize::from(runtime.live().terms.limits.concurrency);
         let full = running.len() >= concurrency;
         let is_running = |key: &ObjectKey| running.values().any(|running| running == key);
         let mut may_run = due.as_mut().hold_unless(|key| !full && !is_running(key));
@@ -101,7 +101,14 @@ impl Owners {
                 }
                 Some(key)
             }
-            Trigger::Owner(label) => self.keys.get(&label).cloned(),
+            Trigger::Owner(label) => {
+                let known = self.keys.get(&label).cloned();
+                if known.is_none() {
+                    // Nobody will ever be told of what went with its resource.
+                    runtime.store.forget_departed(&label);
+                }
+                known
+            }
         }
     }
 }

@@ -2,26 +2,31 @@
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
-    sync::Arc,
+    sync::{Arc, Mutex, RwLock, Weak},
     time::Duration,
 };
 
 use kube::Client;
 use tokio::{
-    sync::{mpsc, watch},
+    sync::{Notify, mpsc, watch},
     task::JoinHandle,
     time::{Instant, sleep},
 };
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    deletions::Deletions,
+    dependencies::Dependencies,
     events::Events,
     informer::{Faults, Informer, Scope, Trigger},
     queue,
+    reach::Reach,
     runtime::{Live, Runtime},
     store::Store,
     supervisor::Shared,
+    woken::Woken,
 };
+use crate::{exchange::Exchanges, lease::Leadership, metrics::OperletMetrics};
 use crate::model::{GroupVersionKind, ResourceKind};
 
 /// Triggers that may wait to be sorted by resource. Informers wait when it is
@@ -31,10 +36,20 @@ const TRIGGERS_MAX: usize = 1024;
 /// How often it is looked whether kinds are synced.
 const SYNC_POLL: Duration = Duration::from_millis(5);
 
+/// What outlives the tasks of an installation.
+pub(super) struct Belongings {
+    pub(super) deletions: Arc<Deletions>,
+    pub(super) forbidden: Arc<Notify>,
+}
+
 /// What a component needs around it before it can be called.
 pub(super) struct Surroundings {
     account: String,
     client: Client,
+    belongings: Belongings,
+    exchanges: Exchanges,
+    leadership: Leadership,
+    metrics: OperletMetrics,
     store: Arc<Store>,
     events: Events,
     triggers: mpsc::Sender<Trigger>,
@@ -44,7 +59,12 @@ pub(super) struct Surroundings {
 
 impl Surroundings {
     /// Everything that is done here is done as this ServiceAccount.
-    pub(super) fn new(shared: &Shared, account: &str) -> Result<Self, kube::Error> {
+    pub(super) fn new(
+        shared: &Shared,
+        operlet: &str,
+        account: &str,
+        belongings: Belongings,
+    ) -> Result<Self, kube::Error> {
         let client = shared.impersonate(account)?;
         let (triggers, received) = mpsc::channel(TRIGGERS_MAX);
         let events = Events::new(client.clone(), &shared.instance);
@@ -52,6 +72,10 @@ impl Surroundings {
         Ok(Self {
             account: account.to_owned(),
             client,
+            belongings,
+            exchanges: shared.exchanges.for_operlet(),
+            leadership: shared.leadership.clone(),
+            metrics: shared.metrics.operlet(operlet),
             store: Arc::default(),
             events,
             triggers,
@@ -79,13 +103,40 @@ pub(super) struct Working {
 
 impl Working {
     pub(super) fn waiting(operlet: Arc<str>, surroundings: Surroundings, live: Arc<Live>) -> Self {
-        let Surroundings { account, client, store, events, triggers, received, faults } = surroundings;
+        let Surroundings {
+            account,
+            client,
+            belongings: Belongings { deletions, forbidden },
+            exchanges,
+            leadership,
+            metrics,
+            store,
+            events,
+            triggers,
+            received,
+            faults,
+        } = surroundings;
         let reported = faults.subscribe();
-        let runtime = Runtime::new(operlet, client.clone(), store, events, live);
+        let woken = Woken::new(triggers.clone());
+        let runtime = Arc::new_cyclic(|runtime| Runtime {
+            operlet,
+            client: client.clone(),
+            store,
+            events,
+            dependencies: Dependencies::new(client.clone(), triggers.clone()),
+            probes: woken.probes(exchanges.clone(), Reach::new(Weak::clone(runtime)), &metrics),
+            exchanges,
+            deletions,
+            leadership,
+            metrics,
+            forbidden,
+            live: RwLock::new(live),
+            memory: Mutex::default(),
+        });
         Self {
             account,
             client,
-            runtime: Arc::new(runtime),
+            runtime,
             triggers,
             received: Some(received),
             faults,
@@ -98,6 +149,11 @@ impl Working {
 
     pub(super) fn account(&self) -> &str {
         &self.account
+    }
+
+    /// Acts as the operlet's ServiceAccount.
+    pub(super) fn client(&self) -> &Client {
+        &self.client
     }
 
     pub(super) fn live(&self) -> Arc<Live> {
@@ -236,6 +292,7 @@ impl Working {
         for task in self.informers.values() {
             task.abort();
         }
+        self.runtime.probes.clear_all();
         if let Some(queue) = self.queue {
             // It fails only if the queue panicked, which was logged.
             let _ = queue.await;
