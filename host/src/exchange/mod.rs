@@ -14,6 +14,8 @@
 mod connection;
 mod conversation;
 mod dial;
+mod probe;
+mod probes;
 mod rules;
 mod search;
 mod slots;
@@ -30,6 +32,8 @@ use tokio::time::Instant;
 use crate::model::{Effect, Exchange, ExchangeEnd};
 
 pub use dial::{BoxStream, Dial, Stream, TcpDial};
+pub use probe::{ProbeHooks, Resolve};
+pub use probes::Probes;
 pub use rules::{PodFacts, PodUnreadable, address};
 pub use slots::ConnectionLimits;
 pub use tls::{ClientCertificate, TlsMaterial};
