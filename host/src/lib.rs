@@ -7,6 +7,8 @@ pub mod cli;
 pub mod controller;
 pub mod engine;
 pub mod exchange;
+pub mod lease;
+pub mod metrics;
 pub mod model;
 pub mod operlets;
 pub mod plan;

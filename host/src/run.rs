@@ -43,7 +43,19 @@ pub async fn run(options: RunOptions) -> anyhow::Result<()> {
     tracing::info!(api_server = %config.cluster_url, namespace, "starting");
     let client = Client::try_from(config.clone()).context("cannot make a client for the cluster")?;
     let engine = Engine::new(EngineOptions::default()).context("cannot set up the WebAssembly engine")?;
-    let supervisor = Supervisor::new(SupervisorOptions { config, client, engine, namespace, instance });
+    let supervisor = Supervisor::new(SupervisorOptions {
+        config,
+        client,
+        engine,
+        namespace,
+        instance,
+        exchanges: crate::exchange::Exchanges::new(
+            std::sync::Arc::new(crate::exchange::TcpDial),
+            crate::exchange::ConnectionLimits::default(),
+        ),
+        leadership: crate::lease::Leadership::always(),
+        metrics: crate::metrics::Metrics,
+    });
     let admin = tokio::spawn(admin::serve(admin_address, supervisor.ready()));
     let stop = CancellationToken::new();
     let mut serving = tokio::spawn(supervisor.run(stop.clone()));

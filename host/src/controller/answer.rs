@@ -16,7 +16,8 @@ use super::{
     store::Stored,
 };
 use crate::model::{
-    Answer, Effect, Exchange, ExchangeEnd, GroupVersionKind, ObjectKey, Question, Request, ResourceKind, Response,
+    Answer, Effect, Exchange, ExchangeEnd, GroupVersionKind, ObjectKey, Question, Request, ResourceKind,
+    Response,
 };
 
 /// Reads side by side in one reconcile.
@@ -64,8 +65,7 @@ impl Asking<'_> {
             let reading = &reading;
             async move { (id, self.one(request, reading).await) }
         });
-        let mut answered =
-            Answered { answers: Vec::new(), reads: BTreeSet::new(), forbidden: Vec::new() };
+        let mut answered = Answered { answers: Vec::new(), reads: BTreeSet::new(), forbidden: Vec::new() };
         for (id, One { response, read, forbidden }) in join_all(all).await {
             answered.answers.push(Answer { id, response });
             answered.reads.extend(read);
@@ -129,12 +129,13 @@ impl Asking<'_> {
         match api.list(&ListParams::default().labels(&selector).limit(one_more)).await {
             Ok(list) if list.items.len() > LISTED_MAX => {
                 let plural = &kind.plural;
-                let reason = format!("more than {LISTED_MAX} {plural} match {selector:?}: narrow the selector");
+                let reason =
+                    format!("more than {LISTED_MAX} {plural} match {selector:?}: narrow the selector");
                 One::of(Response::Denied(reason))
             }
             Ok(list) => {
                 let mut items = list.items;
-                items.sort_by_key(ResourceExt::name_any);
+                items.sort_by_key(|item| item.name_any());
                 self.runtime.dependencies.found(&read, items.iter().map(version).collect());
                 let objects = items.into_iter().map(|object| Stored::new(&shared, object).json).collect();
                 One { response: Response::Objects(objects), read: Some(read), forbidden: None }
@@ -144,13 +145,10 @@ impl Asking<'_> {
     }
 
     async fn exchange(&self, exchange: Exchange) -> ExchangeEnd {
-        let effect = exchange.effect;
-        let end = match effect {
+        match exchange.effect {
             Effect::Probe => self.talk(&exchange, self.deadline).await,
             Effect::Act => self.act(&exchange).await,
-        };
-        self.runtime.metrics.exchange(effect, end.name());
-        end
+        }
     }
 
     /// An act is made only while the resource is what the component was shown and

@@ -194,9 +194,15 @@ async fn record_deletions(
                 "it could not be put on record in the Operlet's status first: {}",
                 super::informer::describe(&error)
             );
-            let first = plan.writes.iter().find(|write| matches!(write, Write::Delete { restart: false, .. }));
+            let first =
+                plan.writes.iter().find(|write| matches!(write, Write::Delete { restart: false, .. }));
             let key = first.map(|write| write.key().clone());
-            report.errors.extend(key.map(|key| WriteError { verb: "delete", key, message, forbidden: false }));
+            report.errors.extend(key.map(|key| WriteError {
+                verb: "delete",
+                key,
+                message,
+                forbidden: false,
+            }));
         }
     }
     plan.writes.retain(|write| !matches!(write, Write::Delete { restart: false, .. }));

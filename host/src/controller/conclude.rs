@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use k8s_openapi::api::core::v1::ObjectReference;
 use tokio::time::Instant;
 
 use super::{
     apply::Report,
     dependencies::Reads,
+    events::about,
     memory::{Carry, Failed, Memory, Settled, conflict_pause, retry_pause},
     observe::Observed,
     reconcile::{End, Next},
@@ -105,12 +105,14 @@ impl Conclusion<'_> {
             return self.anew();
         }
         for event in &outcome.events {
-            self.runtime.events.publish(event, &self.reference()).await;
+            self.runtime.events.publish(event, &about(&self.observed.resource)).await;
         }
         self.runtime.probes.set(&self.observed.owner.key, outcome.probes);
         let (digest, uid) = (self.live.digest.clone(), self.observed.owner.uid.clone());
         self.memory.carry = Some(Carry { digest, uid, bytes: outcome.carry });
-        self.runtime.store.settle_departed(&Owner::label_value(&self.observed.owner.key), self.observed.departed_up_to);
+        self.runtime
+            .store
+            .settle_departed(&Owner::label_value(&self.observed.owner.key), self.observed.departed_up_to);
         if !fine || !matches!(told, Told::Already | Told::Now) {
             return self.failed(None);
         }
@@ -130,8 +132,7 @@ impl Conclusion<'_> {
     /// by another for no better reason.
     fn is_futile(&self, report: &Report, requeue: Option<Duration>, checkpointed: bool) -> bool {
         let settled = self.memory.settled.as_ref();
-        let by_itself =
-            settled.is_some_and(|settled| settled.foreign == self.observed.foreign(self.memory));
+        let by_itself = settled.is_some_and(|settled| settled.foreign == self.observed.foreign(self.memory));
         let hurries = requeue.is_some_and(|pause| pause < HURRY) && !checkpointed;
         by_itself && (report.changed > 0 || hurries) || !report.undone.is_empty()
     }
@@ -166,7 +167,7 @@ impl Conclusion<'_> {
             tracing::warn!(reason, message, "not reconciled");
             let (reason, message, action) = (reason.clone(), message.clone(), action.to_owned());
             let event = Event { type_: EventType::Warning, reason, message, action };
-            self.runtime.events.publish(&event, &self.reference()).await;
+            self.runtime.events.publish(&event, &about(&self.observed.resource)).await;
         }
         told
     }
@@ -214,18 +215,6 @@ impl Conclusion<'_> {
 
     fn chance(&self) -> u8 {
         self.observed.observation.entropy.first().copied().unwrap_or_default()
-    }
-
-    fn reference(&self) -> ObjectReference {
-        let Owner { key, uid } = &self.observed.owner;
-        ObjectReference {
-            api_version: Some(key.kind.api_version()),
-            kind: Some(key.kind.kind.clone()),
-            name: Some(key.name.clone()),
-            namespace: key.namespace.clone(),
-            uid: Some(uid.clone()),
-            ..ObjectReference::default()
-        }
     }
 }
 

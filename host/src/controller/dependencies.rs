@@ -12,17 +12,17 @@ use std::{
 
 use futures::StreamExt as _;
 use kube::{
-    Client, ResourceExt as _,
+    Api, Client, ResourceExt as _,
     core::{DynamicObject, PartialObjectMeta},
     runtime::{
         WatchStreamExt as _,
-        watcher::{self, Event, metadata_watcher},
+        watcher::{self, Event, watcher},
     },
 };
 use sha2::{Digest as _, Sha256};
 use tokio::{sync::mpsc, task::JoinHandle};
 
-use super::informer::{Trigger, api_for, describe};
+use super::informer::{Trigger, api_resource, describe};
 use crate::{
     model::{GroupVersionKind, ObjectKey, ResourceKind},
     plan::Fingerprint,
@@ -312,12 +312,16 @@ fn version(object: &PartialObjectMeta<DynamicObject>) -> Version {
 /// Watches one scope until nobody reads from it any more.
 async fn follow(dependencies: Weak<Dependencies>, kind: ResourceKind, scope: Scope) {
     let Some(client) = dependencies.upgrade().map(|dependencies| dependencies.client.clone()) else { return };
-    let api = api_for(&client, &kind, scope.namespace.as_deref());
+    // Of this type, only metadata is asked for.
+    let api: Api<PartialObjectMeta<DynamicObject>> = match &scope.namespace {
+        Some(namespace) => Api::namespaced_with(client, namespace, &api_resource(&kind)),
+        None => Api::all_with(client, &api_resource(&kind)),
+    };
     let config = match scope.selector.as_deref() {
         None | Some("") => watcher::Config::default(),
         Some(selector) => watcher::Config::default().labels(selector),
     };
-    let mut events = std::pin::pin!(metadata_watcher(api, config).default_backoff());
+    let mut events = std::pin::pin!(watcher(api, config).default_backoff());
     while let Some(event) = events.next().await {
         let Some(dependencies) = dependencies.upgrade() else { return };
         match event {

@@ -26,8 +26,8 @@ use super::{
 use crate::{
     model::{ChildKind, Digest, Event, EventType, GroupVersionKind, ResourceKind},
     operlets::{
-        self, Admitted, CandidateStatus, ComponentStatus, Operlet, OperletStatus, Refusal, SourceError, Terms, admit, load_copy,
-        read_source, remove_other_copies, store_copy, succeeds,
+        self, Admitted, CandidateStatus, ComponentStatus, Operlet, OperletStatus, Refusal, SourceError,
+        Terms, admit, load_copy, read_source, remove_other_copies, store_copy, succeeds,
     },
 };
 
@@ -118,7 +118,8 @@ impl Installation {
         let authorized = self.review_rights().await;
         self.release_overdue().await;
         self.report_readiness();
-        self.write_status().await && settled && authorized && self.working.is_some()
+        let watched = self.working.is_some() || self.status.live.is_none();
+        self.write_status().await && settled && authorized && watched
     }
 
     /// Whether the ServiceAccount has every right that the component needs; what is
@@ -361,10 +362,8 @@ impl Installation {
         self.shared.claim_kind(&self.name, &live.manifest.primary.kind)?;
         if self.working.is_none() {
             let account = &self.operlet.spec.service_account_name;
-            let belongings = Belongings {
-                deletions: Arc::clone(&self.deletions),
-                forbidden: Arc::clone(&self.forbidden),
-            };
+            let belongings =
+                Belongings { deletions: Arc::clone(&self.deletions), forbidden: Arc::clone(&self.forbidden) };
             match Surroundings::new(&self.shared, &self.name, account, belongings) {
                 Ok(surroundings) => {
                     self.working =

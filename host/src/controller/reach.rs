@@ -9,7 +9,7 @@ use kube::Api;
 
 use super::{informer::describe, runtime::Runtime, store::Stored};
 use crate::{
-    exchange::{self, Resolve, Target, TlsMaterial},
+    exchange::{ClientCertificate, PodFacts, Resolve, Target, TlsMaterial, address},
     model::{Exchange, ExchangeEnd, GroupVersionKind, ObjectKey, Owner, Tls, Transport},
 };
 
@@ -56,9 +56,14 @@ pub(super) async fn target(
     }
     let key =
         ObjectKey { kind: Arc::new(kind), namespace: resource.namespace.clone(), name: exchange.pod.clone() };
-    let Some(pod) = runtime.store.get(&key) else { return Err(ExchangeEnd::Gone) };
-    let owned = belongs(runtime, resource, &pod);
-    let address = exchange::rules::address(&pod.json, exchange, &live.terms.ports, owned)?;
+    let facts = match runtime.store.get(&key) {
+        None => None,
+        Some(pod) => match PodFacts::parse(&pod.json, belongs(runtime, resource, &pod)) {
+            Ok(facts) => Some(facts),
+            Err(error) => return Err(ExchangeEnd::Denied(error.to_string())),
+        },
+    };
+    let address = address(facts.as_ref(), exchange, &live.terms.ports)?;
     let tls = match &exchange.transport {
         Transport::Plain => None,
         Transport::Tls(tls) => Some(material(runtime, resource, tls).await?),
@@ -103,10 +108,11 @@ async fn material(runtime: &Runtime, resource: &ObjectKey, tls: &Tls) -> Result<
         None => None,
         Some(name) => {
             let secret = secret(&api, namespace, name).await?;
-            Some((entry(&secret, name, CERTIFICATE_KEY)?, entry(&secret, name, PRIVATE_KEY_KEY)?))
+            let certificate = entry(&secret, name, CERTIFICATE_KEY)?;
+            Some(ClientCertificate { certificate, key: entry(&secret, name, PRIVATE_KEY_KEY)? })
         }
     };
-    Ok(TlsMaterial { ca_pem: ca, server_name: tls.server_name.clone(), client })
+    Ok(TlsMaterial { ca, server_name: tls.server_name.clone(), client })
 }
 
 async fn secret(api: &Api<Secret>, namespace: &str, name: &str) -> Result<Secret, ExchangeEnd> {
@@ -116,9 +122,10 @@ async fn secret(api: &Api<Secret>, namespace: &str, name: &str) -> Result<Secret
         Err(kube::Error::Api(status)) if status.is_forbidden() => {
             Err(ExchangeEnd::Denied(format!("cannot read Secret {namespace}/{name}: {}", status.message)))
         }
-        Err(error) => {
-            Err(ExchangeEnd::Unreachable(format!("cannot read Secret {namespace}/{name}: {}", describe(&error))))
-        }
+        Err(error) => Err(ExchangeEnd::Unreachable(format!(
+            "cannot read Secret {namespace}/{name}: {}",
+            describe(&error)
+        ))),
     }
 }
 

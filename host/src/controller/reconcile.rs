@@ -9,6 +9,7 @@ use super::{
     apply::{self, Report},
     conclude::Conclusion,
     dependencies::Reads,
+    events::about,
     finalizer::{self, Ending},
     informer::{api_for, describe},
     memory::{Memory, conflict_pause, retry_pause},
@@ -129,7 +130,7 @@ async fn give_up(runtime: &Runtime, live: &Live, resource: &Stored) {
     tracing::warn!(message, "finalizer given up");
     let (type_, reason, action) = (EventType::Warning, "FinalizerTimeout".to_owned(), "Finalize".to_owned());
     let event = Event { type_, reason, message, action };
-    runtime.events.publish(&event, &resource.reference()).await;
+    runtime.events.publish(&event, &about(resource)).await;
 }
 
 async fn set_finalizer(

@@ -111,7 +111,8 @@ mod tests {
         let first = next(&json!({}), Some(r#"{"phase":"Up"}"#), ConditionStatus::True, "t1").unwrap();
         let checkpoint = |resource: &Value| {
             let wanted = Some(r#"{"phase":"Moving"}"#);
-            let new = NewStatus { wanted, conditions: &[], generation: None, state_version: Some(1), now: "" };
+            let new =
+                NewStatus { wanted, conditions: &[], generation: None, state_version: Some(1), now: "" };
             next_status(resource, &new).unwrap()
         };
         let second = checkpoint(&json!({ "status": first }));

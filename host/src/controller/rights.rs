@@ -76,7 +76,8 @@ pub(super) async fn missing(
         }
     });
     let answers: Vec<Result<_, kube::Error>> = stream::iter(reviews).buffered(REVIEWS_MAX).collect().await;
-    let missing: Vec<Right> = answers.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect();
+    let missing: Vec<Right> =
+        answers.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect();
     Ok((!missing.is_empty()).then(|| describe(account, &missing)))
 }
 
@@ -147,7 +148,9 @@ mod tests {
         let needed = needed(&manifest());
         let missing: Vec<Right> = needed
             .into_iter()
-            .filter(|right| right.resource == "statefulsets" && right.verb != "list" || right.resource == "nodes")
+            .filter(|right| {
+                right.resource == "statefulsets" && right.verb != "list" || right.resource == "nodes"
+            })
             .collect();
         assert_eq!(
             describe("operlet-system/things", &missing),
@@ -160,7 +163,8 @@ mod tests {
     fn the_resources_themselves_are_patched_only_for_a_finalizer() {
         let patch = |manifest: &Manifest| {
             let of_primary = |right: &Right| right.resource == "things" && right.verb == "patch";
-            let found: Vec<_> = needed(manifest).into_iter().filter(of_primary).map(|r| r.subresource).collect();
+            let found: Vec<_> =
+                needed(manifest).into_iter().filter(of_primary).map(|r| r.subresource).collect();
             found
         };
         assert_eq!(patch(&manifest()), [Some("status")]);

@@ -124,7 +124,8 @@ impl Rounds<'_> {
             );
             return Err(Undecided::Failed(Trouble::new("ComponentFailed", message)));
         }
-        let new = questions.iter().filter(|question| matches!(question.request, Request::Exchange(_))).count();
+        let new =
+            questions.iter().filter(|question| matches!(question.request, Request::Exchange(_))).count();
         *exchanges = exchanges.saturating_add(new);
         let limit = self.live.terms.limits.exchanges;
         if *exchanges > limit {

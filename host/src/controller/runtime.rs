@@ -8,12 +8,10 @@ use std::{
 use kube::Client;
 use tokio::sync::Notify;
 
-use super::{
-    deletions::Deletions, dependencies::Dependencies, events::Events, memory::Memory, store::Store,
-};
+use super::{deletions::Deletions, dependencies::Dependencies, events::Events, memory::Memory, store::Store};
 use crate::{
     engine::Component,
-    exchange::{Exchanges, Probes},
+    exchange::{OperletExchanges, Probes},
     lease::Leadership,
     metrics::OperletMetrics,
     model::{ChildKind, Digest, GroupVersionKind, Manifest, ObjectKey, ResourceKind},
@@ -66,7 +64,7 @@ pub(super) struct Runtime {
     pub(super) store: Arc<Store>,
     pub(super) events: Events,
     pub(super) dependencies: Arc<Dependencies>,
-    pub(super) exchanges: Exchanges,
+    pub(super) exchanges: OperletExchanges,
     pub(super) probes: Probes,
     pub(super) deletions: Arc<Deletions>,
     pub(super) leadership: Leadership,

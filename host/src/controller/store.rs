@@ -32,6 +32,7 @@ pub(super) struct Stored {
     /// The value of its owner label.
     pub(super) owner: Option<String>,
     pub(super) generation: Option<i64>,
+    pub(super) seen: [u8; 32],
     version: u64,
 }
 
@@ -65,11 +66,12 @@ impl Stored {
         object.types = Some(TypeMeta { api_version: kind.api_version(), kind: kind.kind.clone() });
         let mut value = serde_json::to_value(&object).unwrap_or_default();
         let json = value.to_string().into();
+        let seen = fingerprint(&value);
         let fingerprint = content_hash(&mut value);
         let existing = Existing { fingerprint, ..existing };
         // Versions of one object are ordered numbers since Kubernetes 1.35.
         let version = resource_version.parse().unwrap_or_default();
-        Self { key, json, existing, owner, generation, version }
+        Self { key, json, existing, owner, generation, seen, version }
     }
 }
 
@@ -116,6 +118,18 @@ impl Store {
     pub(super) fn put(&self, stored: Stored) -> bool {
         self.lock().put(Arc::new(stored))
     }
+
+    pub(super) fn put_own(&self, stored: Stored) -> Arc<Stored> {
+        let stored = Arc::new(stored);
+        self.lock().put(Arc::clone(&stored));
+        stored
+    }
+    pub(super) fn removed_by_us(&self, _: &ObjectKey, _: &str) {}
+    pub(super) fn departed(&self, _: &str) -> (Vec<Arc<Stored>>, u64) {
+        (Vec::new(), 0)
+    }
+    pub(super) fn settle_departed(&self, _: &str, _: u64) {}
+    pub(super) fn forget_departed(&self, _: &str) {}
 
     /// Takes an object out.
     pub(super) fn delete(&self, stored: &Stored) {

@@ -16,9 +16,15 @@ use kube::{
 use tokio::{sync::watch, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
-use super::{informer::describe, installation};
+use super::{
+    informer::describe,
+    installation::{self, Ending},
+};
 use crate::{
     engine::Engine,
+    exchange::Exchanges,
+    lease::Leadership,
+    metrics::Metrics,
     model::GroupVersionKind,
     operlets::{ComponentStatus, Operlet, Refusal},
 };
@@ -36,6 +42,12 @@ pub struct SupervisorOptions {
     pub namespace: String,
     /// The name of this process in events, for instance the pod's.
     pub instance: String,
+    /// Reaches the pods of resources.
+    pub exchanges: Exchanges,
+    /// Whether this host may write.
+    pub leadership: Leadership,
+    /// What is told to Prometheus.
+    pub metrics: Metrics,
 }
 
 /// What all installations share.
@@ -44,6 +56,9 @@ pub(super) struct Shared {
     pub(super) engine: Engine,
     pub(super) namespace: String,
     pub(super) instance: String,
+    pub(super) exchanges: Exchanges,
+    pub(super) leadership: Leadership,
+    pub(super) metrics: Metrics,
     config: Config,
     /// Which Operlet has which kind, by group and kind: two would fight.
     kinds: Mutex<HashMap<(String, String), String>>,
@@ -80,7 +95,7 @@ impl Shared {
 struct Running {
     operlets: watch::Sender<Arc<Operlet>>,
     uid: Option<String>,
-    stop: CancellationToken,
+    ending: Ending,
     task: JoinHandle<()>,
 }
 
@@ -95,8 +110,11 @@ impl Supervisor {
     /// A supervisor that has not begun.
     #[must_use]
     pub fn new(options: SupervisorOptions) -> Self {
-        let SupervisorOptions { config, client, engine, namespace, instance } = options;
-        let shared = Shared { client, engine, namespace, instance, config, kinds: Mutex::default() };
+        let SupervisorOptions { config, client, engine, namespace, instance, exchanges, leadership, metrics } =
+            options;
+        let kinds = Mutex::default();
+        let shared =
+            Shared { client, engine, namespace, instance, exchanges, leadership, metrics, config, kinds };
         Self { shared: Arc::new(shared), running: HashMap::new(), ready: watch::Sender::new(false) }
     }
 
@@ -132,7 +150,7 @@ impl Supervisor {
             }
         }
         for running in self.running.values() {
-            running.stop.cancel();
+            running.ending.stop.cancel();
         }
         for (_, running) in self.running.drain() {
             // It fails only if the installation panicked, which was logged.
@@ -175,14 +193,15 @@ impl Supervisor {
             return;
         }
         let (operlets, received) = watch::channel(Arc::new(operlet));
-        let stop = CancellationToken::new();
-        let task = installation::run(Arc::clone(&self.shared), name.clone(), received, stop.clone());
-        self.running.insert(name, Running { operlets, uid, stop, task: tokio::spawn(task) });
+        let ending = Ending::default();
+        let task = installation::run(Arc::clone(&self.shared), name.clone(), received, ending.clone());
+        self.running.insert(name, Running { operlets, uid, ending, task: tokio::spawn(task) });
     }
 
     async fn end(&mut self, name: &str) {
         if let Some(running) = self.running.remove(name) {
-            running.stop.cancel();
+            running.ending.deleted.cancel();
+            running.ending.stop.cancel();
             let _ = running.task.await;
         }
     }

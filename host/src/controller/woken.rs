@@ -11,8 +11,7 @@ use tokio::sync::{Notify, mpsc};
 
 use super::{informer::Trigger, reach::Reach};
 use crate::{
-    exchange::{Exchanges, Probes},
-    metrics::OperletMetrics,
+    exchange::{OperletExchanges, ProbeHooks, Probes},
     model::ObjectKey,
 };
 
@@ -57,13 +56,14 @@ impl Woken {
     }
 
     /// Probes that wake the resources they belong to.
-    pub(super) fn probes(&self, exchanges: Exchanges, reach: Reach, metrics: &OperletMetrics) -> Probes {
+    pub(super) fn probes(&self, exchanges: OperletExchanges, reach: Reach) -> Probes {
         let noted = Arc::clone(&self.noted);
         let wake = move |resource: &ObjectKey| {
             noted.resources.lock().unwrap_or_else(PoisonError::into_inner).insert(resource.clone());
             noted.some.notify_one();
         };
-        Probes::new(exchanges, Arc::new(reach), Arc::new(wake), Arc::new(now_ms), metrics.observer())
+        let hooks = ProbeHooks { resolve: Arc::new(reach), wake: Arc::new(wake), now_ms: Arc::new(now_ms) };
+        Probes::new(exchanges, hooks)
     }
 }
 

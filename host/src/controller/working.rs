@@ -26,8 +26,8 @@ use super::{
     supervisor::Shared,
     woken::Woken,
 };
-use crate::{exchange::Exchanges, lease::Leadership, metrics::OperletMetrics};
 use crate::model::{GroupVersionKind, ResourceKind};
+use crate::{exchange::OperletExchanges, lease::Leadership, metrics::OperletMetrics};
 
 /// Triggers that may wait to be sorted by resource. Informers wait when it is
 /// full, and the API server keeps what they have not read.
@@ -47,7 +47,7 @@ pub(super) struct Surroundings {
     account: String,
     client: Client,
     belongings: Belongings,
-    exchanges: Exchanges,
+    exchanges: OperletExchanges,
     leadership: Leadership,
     metrics: OperletMetrics,
     store: Arc<Store>,
@@ -66,6 +66,7 @@ impl Surroundings {
         belongings: Belongings,
     ) -> Result<Self, kube::Error> {
         let client = shared.impersonate(account)?;
+        let metrics = shared.metrics.operlet(operlet);
         let (triggers, received) = mpsc::channel(TRIGGERS_MAX);
         let events = Events::new(client.clone(), &shared.instance);
         let faults = Arc::new(watch::Sender::new(HashMap::new()));
@@ -73,9 +74,9 @@ impl Surroundings {
             account: account.to_owned(),
             client,
             belongings,
-            exchanges: shared.exchanges.for_operlet(),
+            exchanges: shared.exchanges.operlet(metrics.observer()),
             leadership: shared.leadership.clone(),
-            metrics: shared.metrics.operlet(operlet),
+            metrics,
             store: Arc::default(),
             events,
             triggers,
@@ -124,7 +125,7 @@ impl Working {
             store,
             events,
             dependencies: Dependencies::new(client.clone(), triggers.clone()),
-            probes: woken.probes(exchanges.clone(), Reach::new(Weak::clone(runtime)), &metrics),
+            probes: woken.probes(exchanges.clone(), Reach::new(Weak::clone(runtime))),
             exchanges,
             deletions,
             leadership,

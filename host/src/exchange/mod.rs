@@ -79,7 +79,6 @@ pub struct Exchanges {
 
 struct Host {
     dial: Arc<dyn Dial>,
-    observer: Arc<dyn Observer>,
     limits: ConnectionLimits,
     slots: Slots,
 }
@@ -87,16 +86,16 @@ struct Host {
 impl Exchanges {
     /// Exchanges over connections that `dial` opens.
     #[must_use]
-    pub fn new(dial: Arc<dyn Dial>, limits: ConnectionLimits, observer: Arc<dyn Observer>) -> Self {
+    pub fn new(dial: Arc<dyn Dial>, limits: ConnectionLimits) -> Self {
         let slots = Slots::new("this host", limits.host);
-        Self { host: Arc::new(Host { dial, observer, limits, slots }) }
+        Self { host: Arc::new(Host { dial, limits, slots }) }
     }
 
     /// The exchanges of one operlet, with a limit of its own.
     #[must_use]
-    pub fn operlet(&self) -> OperletExchanges {
+    pub fn operlet(&self, observer: Arc<dyn Observer>) -> OperletExchanges {
         let slots = Arc::new(Slots::new("one operlet", self.host.limits.operlet));
-        OperletExchanges { host: Arc::clone(&self.host), slots }
+        OperletExchanges { host: Arc::clone(&self.host), slots, observer }
     }
 }
 
@@ -105,6 +104,7 @@ impl Exchanges {
 pub struct OperletExchanges {
     host: Arc<Host>,
     slots: Arc<Slots>,
+    observer: Arc<dyn Observer>,
 }
 
 impl OperletExchanges {
@@ -112,7 +112,7 @@ impl OperletExchanges {
     /// deadline, whichever comes first.
     pub async fn run(&self, exchange: &Exchange, target: &Target, deadline: Instant) -> ExchangeEnd {
         let end = self.exchange(exchange, target, deadline.min(due(exchange))).await;
-        self.host.observer.exchange_ended(exchange.effect, end.name());
+        self.observer.exchange_ended(exchange.effect, end.name());
         end
     }
 

@@ -149,12 +149,12 @@ impl Running {
             if self.transcript.equals(replies));
         if is_same {
             drop(latest);
-            self.exchanges.host.observer.probe_round(REPLIES);
+            self.exchanges.observer.probe_round(REPLIES);
         } else {
             let end = ExchangeEnd::Replies(self.transcript.to_replies());
             *latest = Some(Latest { end, since_ms: (self.hooks.now_ms)() });
             drop(latest);
-            self.exchanges.host.observer.probe_round(REPLIES);
+            self.exchanges.observer.probe_round(REPLIES);
             self.wake();
         }
     }
@@ -167,14 +167,14 @@ impl Running {
             *latest = Some(Latest { end, since_ms: (self.hooks.now_ms)() });
         }
         drop(latest);
-        self.exchanges.host.observer.probe_round(name);
+        self.exchanges.observer.probe_round(name);
         if !is_same {
             self.wake();
         }
     }
 
     fn wake(&self) {
-        self.exchanges.host.observer.probe_wake();
+        self.exchanges.observer.probe_wake();
         (self.hooks.wake)(&self.resource);
     }
 }

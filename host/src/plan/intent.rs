@@ -94,7 +94,9 @@ pub(super) fn check(intent: &Intent, context: &Context<'_>) -> Result<Checked, R
         Intent::Amend(amend) => &amend.object,
         Intent::Remove(Remove { key, uid: _ }) => {
             let kind = declared(key, context)?;
-            if is_claim(&key.kind) && !context.children.iter().any(|child| child.prune && child.resource == *kind) {
+            if is_claim(&key.kind)
+                && !context.children.iter().any(|child| child.prune && child.resource == *kind)
+            {
                 return Err(Refusal::ClaimKept { key: key.clone() });
             }
             return Ok(Checked { key: placed(key.clone(), kind, context)?, body: Value::Null });
