@@ -134,7 +134,7 @@ impl Conclusion<'_> {
         let settled = self.memory.settled.as_ref();
         let by_itself = settled.is_some_and(|settled| settled.foreign == self.observed.foreign(self.memory));
         let hurries = requeue.is_some_and(|pause| pause < HURRY) && !checkpointed;
-        by_itself && (report.changed > 0 || hurries) || !report.undone.is_empty()
+        by_itself && (report.changed > 0 || self.memory.told || hurries) || !report.undone.is_empty()
     }
 
     /// Writes the status; where that changes it, trouble is also logged and
@@ -161,6 +161,7 @@ impl Conclusion<'_> {
                 Told::Not
             }
         };
+        self.memory.told = matches!(told, Told::Now);
         if let Some(Condition { reason, message, .. }) = trouble
             && matches!(told, Told::Now | Told::Not)
         {

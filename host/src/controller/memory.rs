@@ -28,6 +28,8 @@ pub(super) struct Memory {
     pub(super) failures: u32,
     /// Writes in a row that met a newer state.
     pub(super) conflicts: u32,
+    /// Whether the last reconcile changed the resource's status.
+    pub(super) told: bool,
     /// Slows a resource down that changes its own objects for ever.
     pub(super) breaker: Breaker,
 }
