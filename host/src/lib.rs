@@ -6,6 +6,7 @@ pub mod admin;
 pub mod cli;
 pub mod controller;
 pub mod engine;
+pub mod lease;
 pub mod metrics;
 pub mod model;
 pub mod operlets;

@@ -10,14 +10,15 @@ const HOST: &str = "host/src/";
 
 /// What a module may import of the crate. A module that is not listed may
 /// import any but those of `TOP`.
-const IMPORTS: [(&str, &[&str]); 7] = [
+const IMPORTS: [(&str, &[&str]); 8] = [
     ("model", &[]),
     ("plan", &["model"]),
     ("engine", &["model"]),
     ("exchange", &["model"]),
     // It compiles and describes the components that it takes in.
     ("operlets", &["model", "engine"]),
-    ("controller", &["model", "plan", "engine", "operlets", "exchange"]),
+    ("controller", &["model", "plan", "engine", "operlets", "exchange", "lease"]),
+    ("lease", &[]),
     ("metrics", &[]),
 ];
 
