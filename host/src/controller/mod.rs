@@ -5,6 +5,7 @@
 //! happens to one resource.
 
 mod apply;
+mod clients;
 mod conclude;
 mod events;
 mod informer;
@@ -18,6 +19,8 @@ mod runtime;
 mod source_watch;
 mod store;
 mod supervisor;
+mod waiting;
 mod working;
 
+pub use clients::{Clients, Connect, Impersonation, NotHolder};
 pub use supervisor::{Supervisor, SupervisorOptions};

@@ -13,14 +13,17 @@ use tokio::{
     time::{Instant, sleep},
 };
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 use super::{
+    clients::{Clients, Impersonation},
     events::Events,
     informer::{Faults, Informer, Scope, Trigger},
-    queue,
+    queue::Queue,
     runtime::{Live, Runtime},
     store::Store,
     supervisor::Shared,
+    waiting::Waiting,
 };
 use crate::model::{GroupVersionKind, ResourceKind};
 
@@ -34,9 +37,10 @@ const SYNC_POLL: Duration = Duration::from_millis(5);
 /// What a component needs around it before it can be called.
 pub(super) struct Surroundings {
     account: String,
-    client: Client,
+    identity: Impersonation,
+    clients: Clients,
+    instance: String,
     store: Arc<Store>,
-    events: Events,
     triggers: mpsc::Sender<Trigger>,
     received: mpsc::Receiver<Trigger>,
     faults: Arc<Faults>,
@@ -45,15 +49,15 @@ pub(super) struct Surroundings {
 impl Surroundings {
     /// Everything that is done here is done as this ServiceAccount.
     pub(super) fn new(shared: &Shared, account: &str) -> Result<Self, kube::Error> {
-        let client = shared.impersonate(account)?;
+        let identity = shared.impersonate(account)?;
         let (triggers, received) = mpsc::channel(TRIGGERS_MAX);
-        let events = Events::new(client.clone(), &shared.instance);
         let faults = Arc::new(watch::Sender::new(HashMap::new()));
         Ok(Self {
             account: account.to_owned(),
-            client,
+            identity,
+            clients: shared.clients.clone(),
+            instance: shared.instance.clone(),
             store: Arc::default(),
-            events,
             triggers,
             received,
             faults,
@@ -64,6 +68,7 @@ impl Surroundings {
 /// An installation's tasks. Until [`Working::serve`] nothing is reconciled.
 pub(super) struct Working {
     account: String,
+    clients: Clients,
     client: Client,
     runtime: Arc<Runtime>,
     triggers: mpsc::Sender<Trigger>,
@@ -79,11 +84,15 @@ pub(super) struct Working {
 
 impl Working {
     pub(super) fn waiting(operlet: Arc<str>, surroundings: Surroundings, live: Arc<Live>) -> Self {
-        let Surroundings { account, client, store, events, triggers, received, faults } = surroundings;
+        let Surroundings { account, identity, clients, instance, store, triggers, received, faults } =
+            surroundings;
+        let client = identity.on_behalf_of(&operlet);
+        let events = Events::new(client.clone(), &instance);
         let reported = faults.subscribe();
         let runtime = Runtime::new(operlet, client.clone(), store, events, live);
         Self {
             account,
+            clients,
             client,
             runtime: Arc::new(runtime),
             triggers,
@@ -154,7 +163,7 @@ impl Working {
             triggers: self.triggers.clone(),
             faults: Arc::clone(&self.faults),
         };
-        self.informers.insert(kind.kind.clone(), tokio::spawn(informer.run()));
+        self.informers.insert(kind.kind.clone(), tokio::spawn(informer.run().in_current_span()));
     }
 
     /// Puts a component to work: from now on its decisions count. Every resource
@@ -163,8 +172,11 @@ impl Working {
         self.retire(&live);
         self.runtime.swap(Arc::clone(&live));
         if let Some(received) = self.received.take() {
-            let task = queue::run(Arc::clone(&self.runtime), received, self.stop.clone());
-            self.queue = Some(tokio::spawn(task));
+            let (leadership, metrics) = (self.clients.leadership(), self.clients.metrics());
+            let waiting = Arc::new(Waiting::new(metrics.operlet(&self.runtime.operlet)));
+            let queue = Queue { runtime: Arc::clone(&self.runtime), leadership: leadership.clone(), waiting };
+            let task = queue.run(received, self.stop.clone());
+            self.queue = Some(tokio::spawn(task.in_current_span()));
         }
         self.reconcile_all(&live).await;
     }
