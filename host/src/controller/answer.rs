@@ -145,27 +145,29 @@ impl Asking<'_> {
     }
 
     async fn exchange(&self, exchange: Exchange) -> ExchangeEnd {
-        match exchange.effect {
-            Effect::Probe => self.talk(&exchange, self.deadline).await,
+        let ended = match exchange.effect {
+            Effect::Probe => self.talk(&exchange).await,
             Effect::Act => self.act(&exchange).await,
-        }
+        };
+        ended.unwrap_or_else(|before| {
+            // What was never run was not counted there.
+            self.runtime.metrics.exchange(exchange.effect.name(), before.name());
+            before
+        })
     }
 
-    /// An act is made only while the resource is what the component was shown and
+    /// As [`Asking::talk`]. An act is made only while the resource is what the component was shown and
     /// this host may act, and is over before another host may begin.
-    async fn act(&self, exchange: &Exchange) -> ExchangeEnd {
+    async fn act(&self, exchange: &Exchange) -> Result<ExchangeEnd, ExchangeEnd> {
         // Everything that takes time comes first, so that the last look is fresh.
-        let target = match reach::target(self.runtime, self.resource(), exchange).await {
-            Ok(target) => target,
-            Err(end) => return end,
-        };
+        let target = reach::target(self.runtime, self.resource(), exchange).await?;
         let primary = &self.live.manifest.primary;
         let api = api_for(&self.runtime.client, primary, self.resource().namespace.as_deref());
         let current = match api.get_metadata_opt(&self.resource().name).await {
             Ok(current) => current,
             Err(error) => {
                 let reason = format!("the resource could not be read before the act: {}", describe(&error));
-                return ExchangeEnd::Unreachable(reason);
+                return Err(ExchangeEnd::Unreachable(reason));
             }
         };
         let seen = &self.observed.resource.existing;
@@ -173,18 +175,17 @@ impl Asking<'_> {
             current.uid().as_ref() == Some(&seen.uid)
                 && current.resource_version().as_ref() == Some(&seen.resource_version)
         });
-        let Some(end) = self.runtime.leadership.hard_end() else { return ExchangeEnd::Stale };
+        let Some(end) = self.runtime.leadership.hard_end() else { return Err(ExchangeEnd::Stale) };
         if !same || !self.runtime.leadership.may_write() {
-            return ExchangeEnd::Stale;
+            return Err(ExchangeEnd::Stale);
         }
-        self.runtime.exchanges.run(exchange, &target, self.deadline.min(end)).await
+        Ok(self.runtime.exchanges.run(exchange, &target, self.deadline.min(end)).await)
     }
 
-    async fn talk(&self, exchange: &Exchange, deadline: Instant) -> ExchangeEnd {
-        match reach::target(self.runtime, self.resource(), exchange).await {
-            Ok(target) => self.runtime.exchanges.run(exchange, &target, deadline).await,
-            Err(end) => end,
-        }
+    /// How an exchange ended; as an error, that it did before it began.
+    async fn talk(&self, exchange: &Exchange) -> Result<ExchangeEnd, ExchangeEnd> {
+        let target = reach::target(self.runtime, self.resource(), exchange).await?;
+        Ok(self.runtime.exchanges.run(exchange, &target, self.deadline).await)
     }
 
     fn resource(&self) -> &ObjectKey {

@@ -65,8 +65,11 @@ pub(super) async fn apply(
 ) -> Report {
     let owner = &observed.owner;
     let mut report = Report { withheld: plan.withheld, ..Report::default() };
-    runtime.metrics.applies_avoided(plan.unchanged);
+    runtime.metrics.applies_avoided(u64::try_from(plan.unchanged).unwrap_or(u64::MAX));
     record_deletions(runtime, live, observed, &mut plan, &mut report).await;
+    if let Some(withheld) = report.withheld {
+        runtime.metrics.deletions_withheld(u64::try_from(withheld.count()).unwrap_or(u64::MAX));
+    }
     report.blocked.append(&mut plan.blocked);
     for write in plan.writes {
         let failed = report.stale || !report.errors.is_empty();
@@ -111,7 +114,7 @@ pub(super) async fn apply(
                 match delete(&api, &key, &uid).await {
                     Ok(left) => {
                         tracing::info!(object = %key, kind, "deleted");
-                        runtime.metrics.deleted(kind);
+                        runtime.metrics.deletions_made(1);
                         changes.deleted(&key, &uid, left, &mut report);
                     }
                     Err(error) => failure("delete", key, error, &mut report),
@@ -233,7 +236,7 @@ impl Changes<'_> {
         self.memory.own_versions.insert(key.clone(), version.clone());
         report.changed += usize::from(changed);
         tracing::debug!(object = %key, changed, "written");
-        self.runtime.metrics.applied(changed);
+        self.runtime.metrics.applies_made(1);
         self.runtime.store.put_own(stored);
     }
 

@@ -89,7 +89,7 @@ impl Conclusion<'_> {
         let slowed = self.memory.breaker.count(futile, now, generation, self.chance());
         let mut own = carried_out(report, &forbidden);
         if slowed.is_some() && own.status == ConditionStatus::True {
-            self.runtime.metrics.slowed_down();
+            self.runtime.metrics.loop_breaker_tripped();
             own = slowed_down(&report.undone);
         }
         let fine = own.status == ConditionStatus::True || slowed.is_some();
@@ -108,6 +108,7 @@ impl Conclusion<'_> {
             self.runtime.events.publish(event, &about(&self.observed.resource)).await;
         }
         self.runtime.probes.set(&self.observed.owner.key, outcome.probes);
+        self.runtime.metrics.probes_running(self.runtime.probes.len());
         let (digest, uid) = (self.live.digest.clone(), self.observed.owner.uid.clone());
         self.memory.carry = Some(Carry { digest, uid, bytes: outcome.carry });
         self.runtime

@@ -162,7 +162,10 @@ impl Installation {
 
     async fn release(&self, kind: &ResourceKind, waiting: Option<Duration>) {
         let released = match self.shared.impersonate(&self.operlet.spec.service_account_name) {
-            Ok(client) => finalizer::release_all(&client, kind, waiting).await,
+            Ok(identity) => {
+                let client = identity.on_behalf_of(&self.name);
+                finalizer::release_all(&client, kind, waiting).await
+            }
             Err(error) => Err(error),
         };
         match released {
@@ -364,7 +367,7 @@ impl Installation {
             let account = &self.operlet.spec.service_account_name;
             let belongings =
                 Belongings { deletions: Arc::clone(&self.deletions), forbidden: Arc::clone(&self.forbidden) };
-            match Surroundings::new(&self.shared, &self.name, account, belongings) {
+            match Surroundings::new(&self.shared, account, belongings) {
                 Ok(surroundings) => {
                     self.working =
                         Some(Working::waiting(self.name.as_str().into(), surroundings, Arc::clone(live)))
@@ -436,7 +439,7 @@ impl Installation {
         }
     }
 
-    async fn refuse(&mut self, digest: Option<Digest>, reason: &str, message: String) {
+    async fn refuse(&mut self, digest: Option<Digest>, reason: &'static str, message: String) {
         let candidate = CandidateStatus {
             digest: digest.map(|digest| digest.to_string()),
             version: None,
@@ -445,7 +448,8 @@ impl Installation {
             message: message.clone(),
         };
         if self.status.candidate.as_ref() != Some(&candidate) {
-            tracing::warn!(operlet = self.name, reason, message, "component refused");
+            tracing::warn!(reason, message, "component refused");
+            self.shared.clients.metrics().operlet(&self.name).candidate_refused(reason);
             self.publish(EventType::Warning, reason, message).await;
         }
         report::stays_out(&mut self.status, candidate);

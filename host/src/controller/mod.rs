@@ -7,6 +7,7 @@
 mod answer;
 mod apply;
 mod breaker;
+mod clients;
 mod conclude;
 mod deletions;
 mod dependencies;
@@ -28,7 +29,9 @@ mod source_watch;
 mod status;
 mod store;
 mod supervisor;
+mod waiting;
 mod woken;
 mod working;
 
+pub use clients::{Clients, Connect, Impersonation, NotHolder};
 pub use supervisor::{Supervisor, SupervisorOptions};

@@ -78,6 +78,7 @@ pub(super) async fn reconcile(runtime: &Runtime, key: &ObjectKey) -> Next {
 fn forget(runtime: &Runtime, key: &ObjectKey) {
     runtime.recall(key);
     runtime.probes.clear(key);
+    runtime.metrics.probes_running(runtime.probes.len());
     runtime.dependencies.keep(key, &BTreeSet::new());
 }
 
@@ -168,7 +169,7 @@ async fn attend(runtime: &Runtime, live: &Live, resource: Arc<Stored>, memory: &
         }
     };
     if let Some(next) = undisturbed(runtime, memory, &observed, now) {
-        runtime.metrics.undisturbed();
+        runtime.metrics.reconcile_skipped();
         return next;
     }
     let next = run(runtime, live, &mut observed, memory).await;
@@ -230,7 +231,7 @@ async fn run(runtime: &Runtime, live: &Live, observed: &mut Observed, memory: &m
     let mut reads = BTreeSet::new();
     let carried_out = decide_and_apply(runtime, live, observed, memory, &mut reads, deadline);
     let end = timeout_at(deadline, carried_out).await.unwrap_or_else(|_| {
-        runtime.metrics.limit_breached("reconcile-time");
+        runtime.metrics.limit_breach("reconcile-time");
         let limit = limit.as_millis();
         let message = format!(
             "the reconcile took longer than its limit of {limit} ms (limit reconcileTimeout); what was written \
@@ -252,7 +253,11 @@ async fn run(runtime: &Runtime, live: &Live, observed: &mut Observed, memory: &m
         tracing::warn!("the end of the reconcile could not be reported in time");
         Next::After(retry_pause(1, 0))
     });
-    runtime.metrics.reconciled(name, begun.elapsed().as_secs_f64());
+    runtime.metrics.reconcile(
+        name,
+        begun.elapsed().as_secs_f64(),
+        observed.observation.round.saturating_add(1),
+    );
     if released && observed.observation.deleting { release(runtime, live, observed).await } else { next }
 }
 

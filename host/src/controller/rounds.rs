@@ -74,7 +74,6 @@ impl Rounds<'_> {
             self.observed.observation.round = round;
             match self.call().await? {
                 Decision::Settle(outcome) => {
-                    self.runtime.metrics.rounds(round.saturating_add(1));
                     return Ok(Settlement { outcome, checkpointed, forbidden });
                 }
                 Decision::Ask(questions) => {
@@ -90,7 +89,7 @@ impl Rounds<'_> {
                 }
             }
         }
-        self.runtime.metrics.limit_breached("rounds");
+        self.runtime.metrics.limit_breach("rounds");
         let message = format!(
             "the component did not settle within {limit} rounds (limit rounds): it asks or checkpoints for ever"
         );
@@ -109,7 +108,12 @@ impl Rounds<'_> {
         match called {
             Ok(Ok(decision)) => Ok(decision),
             Ok(Err(failure)) => Err(Undecided::Failed(failed(failure))),
-            Err(error) => Err(Undecided::Failed(call_failed(&error))),
+            Err(error) => {
+                if let Some(limit) = error.limit() {
+                    self.runtime.metrics.limit_breach(limit);
+                }
+                Err(Undecided::Failed(call_failed(&error)))
+            }
         }
     }
 
@@ -129,7 +133,7 @@ impl Rounds<'_> {
         *exchanges = exchanges.saturating_add(new);
         let limit = self.live.terms.limits.exchanges;
         if *exchanges > limit {
-            self.runtime.metrics.limit_breached("exchanges");
+            self.runtime.metrics.limit_breach("exchanges");
             let message = format!(
                 "the component wants {exchanges} exchanges in one reconcile, and the limit is {limit} (limit \
                  exchanges)"

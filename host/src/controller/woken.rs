@@ -11,8 +11,9 @@ use tokio::sync::{Notify, mpsc};
 
 use super::{informer::Trigger, reach::Reach};
 use crate::{
-    exchange::{OperletExchanges, ProbeHooks, Probes},
-    model::ObjectKey,
+    exchange::{Observer, OperletExchanges, ProbeHooks, Probes},
+    metrics::OperletMetrics,
+    model::{Effect, ObjectKey},
 };
 
 #[derive(Default)]
@@ -64,6 +65,20 @@ impl Woken {
         };
         let hooks = ProbeHooks { resolve: Arc::new(reach), wake: Arc::new(wake), now_ms: Arc::new(now_ms) };
         Probes::new(exchanges, hooks)
+    }
+}
+
+impl Observer for OperletMetrics {
+    fn exchange_ended(&self, effect: Effect, end: &'static str) {
+        self.exchange(effect.name(), end);
+    }
+
+    fn probe_round(&self, end: &'static str) {
+        OperletMetrics::probe_round(self, end);
+    }
+
+    fn probe_wake(&self) {
+        OperletMetrics::probe_wake(self);
     }
 }
 

@@ -13,21 +13,24 @@ use tokio::{
     time::{Instant, sleep},
 };
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 use super::{
+    clients::{Clients, Impersonation},
     deletions::Deletions,
     dependencies::Dependencies,
     events::Events,
     informer::{Faults, Informer, Scope, Trigger},
-    queue,
+    queue::Queue,
     reach::Reach,
     runtime::{Live, Runtime},
     store::Store,
     supervisor::Shared,
+    waiting::Waiting,
     woken::Woken,
 };
+use crate::exchange::Exchanges;
 use crate::model::{GroupVersionKind, ResourceKind};
-use crate::{exchange::OperletExchanges, lease::Leadership, metrics::OperletMetrics};
 
 /// Triggers that may wait to be sorted by resource. Informers wait when it is
 /// full, and the API server keeps what they have not read.
@@ -45,13 +48,12 @@ pub(super) struct Belongings {
 /// What a component needs around it before it can be called.
 pub(super) struct Surroundings {
     account: String,
-    client: Client,
+    identity: Impersonation,
+    clients: Clients,
+    exchanges: Exchanges,
     belongings: Belongings,
-    exchanges: OperletExchanges,
-    leadership: Leadership,
-    metrics: OperletMetrics,
+    instance: String,
     store: Arc<Store>,
-    events: Events,
     triggers: mpsc::Sender<Trigger>,
     received: mpsc::Receiver<Trigger>,
     faults: Arc<Faults>,
@@ -59,26 +61,18 @@ pub(super) struct Surroundings {
 
 impl Surroundings {
     /// Everything that is done here is done as this ServiceAccount.
-    pub(super) fn new(
-        shared: &Shared,
-        operlet: &str,
-        account: &str,
-        belongings: Belongings,
-    ) -> Result<Self, kube::Error> {
-        let client = shared.impersonate(account)?;
-        let metrics = shared.metrics.operlet(operlet);
+    pub(super) fn new(shared: &Shared, account: &str, belongings: Belongings) -> Result<Self, kube::Error> {
+        let identity = shared.impersonate(account)?;
         let (triggers, received) = mpsc::channel(TRIGGERS_MAX);
-        let events = Events::new(client.clone(), &shared.instance);
         let faults = Arc::new(watch::Sender::new(HashMap::new()));
         Ok(Self {
             account: account.to_owned(),
-            client,
+            identity,
+            clients: shared.clients.clone(),
+            exchanges: shared.exchanges.clone(),
             belongings,
-            exchanges: shared.exchanges.operlet(metrics.observer()),
-            leadership: shared.leadership.clone(),
-            metrics,
+            instance: shared.instance.clone(),
             store: Arc::default(),
-            events,
             triggers,
             received,
             faults,
@@ -89,6 +83,7 @@ impl Surroundings {
 /// An installation's tasks. Until [`Working::serve`] nothing is reconciled.
 pub(super) struct Working {
     account: String,
+    clients: Clients,
     client: Client,
     runtime: Arc<Runtime>,
     triggers: mpsc::Sender<Trigger>,
@@ -106,17 +101,21 @@ impl Working {
     pub(super) fn waiting(operlet: Arc<str>, surroundings: Surroundings, live: Arc<Live>) -> Self {
         let Surroundings {
             account,
-            client,
-            belongings: Belongings { deletions, forbidden },
+            identity,
+            clients,
             exchanges,
-            leadership,
-            metrics,
+            belongings: Belongings { deletions, forbidden },
+            instance,
             store,
-            events,
             triggers,
             received,
             faults,
         } = surroundings;
+        let client = identity.on_behalf_of(&operlet);
+        let events = Events::new(client.clone(), &instance);
+        let leadership = clients.leadership().clone();
+        let metrics = clients.metrics().operlet(&operlet);
+        let exchanges = exchanges.operlet(Arc::new(metrics.clone()));
         let reported = faults.subscribe();
         let woken = Woken::new(triggers.clone());
         let runtime = Arc::new_cyclic(|runtime| Runtime {
@@ -136,6 +135,7 @@ impl Working {
         });
         Self {
             account,
+            clients,
             client,
             runtime,
             triggers,
@@ -211,17 +211,21 @@ impl Working {
             triggers: self.triggers.clone(),
             faults: Arc::clone(&self.faults),
         };
-        self.informers.insert(kind.kind.clone(), tokio::spawn(informer.run()));
+        self.informers.insert(kind.kind.clone(), tokio::spawn(informer.run().in_current_span()));
     }
 
     /// Puts a component to work: from now on its decisions count. Every resource
     /// is reconciled by it.
     pub(super) async fn serve(&mut self, live: Arc<Live>) {
         self.retire(&live);
+        self.runtime.metrics.live(&live.manifest.version, &live.digest.to_string());
         self.runtime.swap(Arc::clone(&live));
         if let Some(received) = self.received.take() {
-            let task = queue::run(Arc::clone(&self.runtime), received, self.stop.clone());
-            self.queue = Some(tokio::spawn(task));
+            let (leadership, metrics) = (self.clients.leadership(), self.clients.metrics());
+            let waiting = Arc::new(Waiting::new(metrics.operlet(&self.runtime.operlet)));
+            let queue = Queue { runtime: Arc::clone(&self.runtime), leadership: leadership.clone(), waiting };
+            let task = queue.run(received, self.stop.clone());
+            self.queue = Some(tokio::spawn(task.in_current_span()));
         }
         self.reconcile_all(&live).await;
     }

@@ -204,6 +204,16 @@ impl Blocked {
     }
 }
 
+impl Withheld {
+    /// How many objects are not deleted.
+    #[must_use]
+    pub fn count(self) -> usize {
+        match self {
+            Self::PerReconcile { count, .. } | Self::PerHour { count, .. } => count,
+        }
+    }
+}
+
 /// What the planner is told about the resource and its surroundings.
 #[derive(Debug)]
 pub struct Context<'a> {
