@@ -123,7 +123,7 @@ mod tests {
     }
 
     fn of_a_reconcile() -> Span {
-        reconcile_span("redis", "0123456789abcdef", &"Redis team/cache")
+        reconcile_span("things", "0123456789abcdef", &"Redis team/cache")
     }
 
     #[test]
@@ -132,7 +132,7 @@ mod tests {
         let (_, line) = line.split_once(' ').unwrap();
         assert_eq!(
             line.trim(),
-            "WARN reconcile: part: told count=2 operlet=redis digest=0123456789abcdef resource=Redis team/cache"
+            "WARN reconcile: part: told count=2 operlet=things digest=0123456789abcdef resource=Redis team/cache"
         );
     }
 
@@ -142,7 +142,7 @@ mod tests {
         let line: serde_json::Value = serde_json::from_str(&line).unwrap();
         assert_eq!(line["message"], "told");
         let expected = serde_json::json!({
-            "name": "reconcile", "operlet": "redis", "digest": "0123456789abcdef", "resource": "Redis team/cache",
+            "name": "reconcile", "operlet": "things", "digest": "0123456789abcdef", "resource": "Redis team/cache",
         });
         assert_eq!(line["span"], expected);
     }
@@ -150,8 +150,8 @@ mod tests {
     #[test]
     fn a_line_carries_it_whatever_is_filtered() {
         for filter in ["warn", "error,part=warn", "part=warn"] {
-            let line = line(LogFormat::Text, filter, || installation_span("redis"));
-            assert!(line.trim().ends_with("part: told count=2 operlet=redis"), "{filter}: {line}");
+            let line = line(LogFormat::Text, filter, || installation_span("things"));
+            assert!(line.trim().ends_with("part: told count=2 operlet=things"), "{filter}: {line}");
         }
     }
 }

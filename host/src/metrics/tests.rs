@@ -18,27 +18,27 @@ fn check(page: &str, line: &str) {
 #[test]
 fn what_is_counted_is_on_the_page_with_its_operlet() {
     let metrics = Metrics::new();
-    let redis = metrics.operlet("redis");
-    redis.guest_call("settle", 0.000_03);
-    redis.guest_call("trap", 0.5);
-    redis.reconcile("settled", 0.01, 3);
-    redis.exchange("act", "answered");
-    redis.applies_made(2);
+    let things = metrics.operlet("things");
+    things.guest_call("settle", 0.000_03);
+    things.guest_call("trap", 0.5);
+    things.reconcile("settled", 0.01, 3);
+    things.exchange("act", "answered");
+    things.applies_made(2);
     metrics.operlet("other").trigger();
     metrics.host().api_request("watch", "operlets");
-    redis.api_request("patch", "redises/status");
+    things.api_request("patch", "things/status");
     let page = page(&metrics);
-    check(&page, r#"operlet_guest_calls_total{operlet="redis",result="trap"} 1"#);
-    check(&page, r#"operlet_guest_call_duration_seconds_count{operlet="redis"} 2"#);
-    check(&page, r#"operlet_guest_call_duration_seconds_bucket{le="0.00005",operlet="redis"} 1"#);
-    check(&page, r#"operlet_reconciles_total{operlet="redis",result="settled"} 1"#);
-    check(&page, r#"operlet_reconcile_rounds_bucket{le="3.0",operlet="redis"} 1"#);
-    check(&page, r#"operlet_exchanges_total{operlet="redis",effect="act",end="answered"} 1"#);
-    check(&page, r#"operlet_applies_total{operlet="redis",result="made"} 2"#);
+    check(&page, r#"operlet_guest_calls_total{operlet="things",result="trap"} 1"#);
+    check(&page, r#"operlet_guest_call_duration_seconds_count{operlet="things"} 2"#);
+    check(&page, r#"operlet_guest_call_duration_seconds_bucket{le="0.00005",operlet="things"} 1"#);
+    check(&page, r#"operlet_reconciles_total{operlet="things",result="settled"} 1"#);
+    check(&page, r#"operlet_reconcile_rounds_bucket{le="3.0",operlet="things"} 1"#);
+    check(&page, r#"operlet_exchanges_total{operlet="things",effect="act",end="answered"} 1"#);
+    check(&page, r#"operlet_applies_total{operlet="things",result="made"} 2"#);
     check(&page, r#"operlet_triggers_total{operlet="other"} 1"#);
-    check(&page, r#"operlet_triggers_total{operlet="redis"} 0"#);
+    check(&page, r#"operlet_triggers_total{operlet="things"} 0"#);
     check(&page, r#"operlet_api_requests_total{operlet="host",verb="watch",resource="operlets"} 1"#);
-    check(&page, r#"operlet_api_requests_total{operlet="redis",verb="patch",resource="redises/status"} 1"#);
+    check(&page, r#"operlet_api_requests_total{operlet="things",verb="patch",resource="things/status"} 1"#);
     assert!(page.ends_with("# EOF\n"));
 }
 
@@ -64,24 +64,24 @@ fn what_belongs_to_an_operlet_goes_with_it_and_does_not_come_back() {
 #[test]
 fn only_one_component_is_live() {
     let metrics = Metrics::new();
-    let redis = metrics.operlet("redis");
-    redis.live("1.0.0", "sha256:1");
-    redis.live("2.0.0", "sha256:2");
+    let things = metrics.operlet("things");
+    things.live("1.0.0", "sha256:1");
+    things.live("2.0.0", "sha256:2");
     let page = page(&metrics);
-    check(&page, r#"operlet_component_info{operlet="redis",version="2.0.0",digest="sha256:2"} 1"#);
+    check(&page, r#"operlet_component_info{operlet="things",version="2.0.0",digest="sha256:2"} 1"#);
     assert!(!page.contains("1.0.0"), "{page}");
 }
 
 #[test]
 fn the_age_of_the_queue_grows_until_it_is_empty() {
     let metrics = Metrics::new();
-    let redis = metrics.operlet("redis");
+    let things = metrics.operlet("things");
     let Some(oldest) = Instant::now().checked_sub(Duration::from_secs(90)) else { return };
-    redis.queue(3, Some(oldest));
+    things.queue(3, Some(oldest));
     let text = page(&metrics);
-    check(&text, r#"operlet_queue_depth{operlet="redis"} 3"#);
-    assert!(text.contains(r#"operlet_queue_oldest_age_seconds{operlet="redis"} 9"#), "{text}");
-    redis.queue(0, None);
+    check(&text, r#"operlet_queue_depth{operlet="things"} 3"#);
+    assert!(text.contains(r#"operlet_queue_oldest_age_seconds{operlet="things"} 9"#), "{text}");
+    things.queue(0, None);
     assert!(!page(&metrics).contains("oldest_age_seconds{"));
 }
 
@@ -108,7 +108,7 @@ fn the_host_tells_of_its_lease_its_version_and_its_process() {
 #[test]
 fn the_documentation_has_every_metric_and_no_other() {
     let metrics = Metrics::new();
-    let _ = metrics.operlet("redis");
+    let _ = metrics.operlet("things");
     let page = page(&metrics);
     let types = page.lines().filter_map(|line| line.strip_prefix("# TYPE "));
     let mut told: Vec<String> = types

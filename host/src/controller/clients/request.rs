@@ -85,7 +85,7 @@ mod tests {
         check("GET", "/api/v1/pods?watch=true&resourceVersion=1", "watch", "pods");
         check("GET", "/apis/apps/v1/statefulsets?labelSelector=a&watch=1", "watch", "statefulsets");
         check("POST", "/apis/apps/v1/namespaces/a/statefulsets?fieldManager=b", "create", "statefulsets");
-        check("PATCH", "/apis/a.b/v1/namespaces/c/redises/d/status?force=true", "patch", "redises/status");
+        check("PATCH", "/apis/a.b/v1/namespaces/c/things/d/status?force=true", "patch", "things/status");
         check("PUT", "/apis/coordination.k8s.io/v1/namespaces/a/leases/b", "update", "leases");
         check("DELETE", "/api/v1/namespaces/a/configmaps/b", "delete", "configmaps");
         check("DELETE", "/api/v1/namespaces/a/configmaps", "deletecollection", "configmaps");
