@@ -72,7 +72,7 @@ async fn a_component_that_recurses_without_end_traps() {
 #[tokio::test]
 async fn a_panics_message_and_place_are_in_the_error() {
     let is = |error: &CallError| matches!(error, CallError::Trap { .. });
-    let says = ["the widget count is negative", "misbehaving.rs", "misbehaving::panic"];
+    let says = ["the widget count is negative", "behaviour/mod.rs", "behaviour::panic"];
     check(&load("misbehaving"), "panic", is, &says).await;
 }
 
@@ -88,10 +88,26 @@ async fn too_large_answers_are_refused() {
     let is = |error: &CallError| matches!(error, CallError::OutputTooLarge { .. });
     check(&component, "huge-output", is, &["4194304"]).await;
     check(&component, "huge-object", is, &["4194304"]).await;
-    let is = |error: &CallError| matches!(error, CallError::TooMany { .. });
-    check(&component, "many-intents", is, &["513 intents", "512"]).await;
     let is = |error: &CallError| matches!(error, CallError::CarryTooLarge { .. });
-    check(&component, "large-carry", is, &["65537", "65536"]).await;
+    check(&component, "huge-carry", is, &["65537", "65536"]).await;
+}
+
+#[tokio::test]
+async fn too_many_of_anything_are_refused() {
+    let component = load("misbehaving");
+    let is = |error: &CallError| matches!(error, CallError::TooMany { .. });
+    for (behaviour, count, limit) in [
+        ("many-intents", "513 intents", "512"),
+        ("many-conditions", "65 conditions", "64"),
+        ("many-events", "17 events", "16"),
+        ("many-questions", "513 questions", "512"),
+        ("many-steps", "65 steps in one exchange", "64"),
+        ("many-expectations", "65 expectations in one step", "64"),
+        ("many-probes", "33 probes", "32"),
+        ("long-opening", "17 steps in one opening", "16"),
+    ] {
+        check(&component, behaviour, is, &[count, &format!("the limit is {limit}")]).await;
+    }
 }
 
 #[tokio::test]

@@ -43,7 +43,7 @@ async fn log_of(behaviour: &str) -> Vec<String> {
 
 #[tokio::test]
 async fn a_hundred_lines_a_call_are_written_and_the_rest_is_counted() {
-    let lines = log_of("chatter").await;
+    let lines = log_of("flood").await;
     let written: Vec<_> = lines.iter().filter(|line| line.contains("guest: line ")).collect();
     assert_eq!(written.len(), 100, "{lines:#?}");
     for part in ["INFO", "operlet=things", "resource=default/a", "digest="] {

@@ -10,8 +10,13 @@
 )]
 
 mod behaviour;
+mod contract;
+mod covered;
+mod determinism;
 mod guests;
 mod limits;
 mod load;
 mod log;
+mod rules;
+mod scripted;
 mod speed;

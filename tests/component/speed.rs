@@ -2,8 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+use operlet::model::{Decision, GroupVersionKind, Intent, ObjectsOfKind, Observation};
+use serde_json::{Value, json};
+
 use crate::{
-    behaviour::settled,
+    behaviour::{decide, observation, settled},
     guests::guest,
     load::{engine, load},
 };
@@ -31,4 +34,42 @@ fn a_small_component_is_compiled_in_well_under_a_second() {
     let elapsed = begin.elapsed();
     println!("compiling {} bytes: {elapsed:?}", bytes.len());
     assert!(elapsed < Duration::from_secs(5), "{elapsed:?}");
+}
+
+/// Six objects in and six out.
+#[tokio::test]
+async fn the_component_of_the_benchmarks_is_lean() {
+    let component = load("converge");
+    let resource = json!({
+        "apiVersion": "bench.operlet.dev/v1", "kind": "Bundle", "metadata": { "name": "a", "namespace": "n" },
+        "spec": { "image": "example.dev/server:1", "port": 6379, "replicas": 0 },
+    });
+    let mut shown =
+        Observation { resource: resource.to_string().into(), observed: Vec::new(), ..observation("") };
+    let Decision::Settle(first) = decide(&component, &shown).await else { panic!("it does not settle") };
+    let objects = first.intents.iter().map(|intent| match intent {
+        Intent::Ensure(ensure) => serde_json::from_str::<Value>(&ensure.object).unwrap(),
+        other => panic!("{other:?}"),
+    });
+    let objects: Vec<Value> = objects.collect();
+    let kinds: Vec<&str> = objects.iter().map(|object| object["kind"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["ConfigMap", "Service", "Service", "Service", "PodDisruptionBudget", "StatefulSet"]);
+    assert_eq!(first.status.as_deref(), Some(r#"{"phase":"Ready"}"#));
+    assert_eq!(first.requeue_after_ms, None);
+
+    for object in &objects {
+        let kind = GroupVersionKind::from_type(
+            object["apiVersion"].as_str().unwrap(),
+            object["kind"].as_str().unwrap(),
+        );
+        shown.observed.push(ObjectsOfKind { kind, objects: vec![object.to_string().into()] });
+    }
+    let mut times = Vec::new();
+    for _ in 0..500 {
+        let begin = Instant::now();
+        assert_eq!(decide(&component, &shown).await, Decision::Settle(first.clone()));
+        times.push(begin.elapsed());
+    }
+    times.sort();
+    println!("a call of the benchmarks' component: median {:?}", times[times.len() / 2]);
 }
