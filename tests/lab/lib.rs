@@ -28,6 +28,7 @@
 //! - NetworkPolicies are accepted and not enforced.
 //! - There is no registry: images are imported, and `imagePullPolicy: Always` fails.
 
+mod audit;
 pub mod cache;
 mod cgroup;
 mod command;
@@ -57,6 +58,7 @@ mod status;
 mod up;
 mod wait;
 
+pub use audit::{AuditEntry, AuditMark};
 pub use command::LabCommand;
 pub use control::Component;
 pub use down::remove;

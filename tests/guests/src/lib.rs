@@ -1,6 +1,9 @@
 //! What the components for the host's tests have in common: the bindings, made
 //! straight from `wit/` so that nothing stands between a test and the contract,
-//! and a few helpers.
+//! everything that they do wrong, and a component that does what its resource says.
+
+pub mod behaviour;
+pub mod scripted;
 
 #[allow(missing_docs, unsafe_code, clippy::all, reason = "generated code; the documentation stands in wit/")]
 mod generated {
@@ -22,7 +25,10 @@ use generated::operlet::operator::{
     diagnostics::{self, Level},
     types::{GroupVersionKind, Limits, ResourceKind, StateVersions},
 };
-use reconciler::{ChildKind, Condition, ConditionStatus, Create, Ensure, Intent, Manifest, Outcome};
+use reconciler::{
+    ChildKind, Condition, ConditionStatus, Create, Decision, Ensure, Event, EventType, Intent, Manifest,
+    Observation, Outcome,
+};
 
 /// A manifest that can be used: `Thing`s bring about ConfigMaps and Secrets.
 #[must_use]
@@ -105,6 +111,44 @@ pub fn condition(type_: &str) -> Condition {
         reason: "Tested".to_owned(),
         message: "as the test wants it".to_owned(),
     }
+}
+
+/// An event that says nothing.
+#[must_use]
+pub fn event(reason: &str) -> Event {
+    Event {
+        type_: EventType::Normal,
+        reason: reason.to_owned(),
+        message: "all of it".to_owned(),
+        action: "Show".to_owned(),
+        extensions: Vec::new(),
+    }
+}
+
+/// Behaves well, and shows in its decision everything that it was shown.
+#[must_use]
+pub fn show(observation: &Observation) -> Decision {
+    let entropy: String = observation.entropy.iter().map(|byte| format!("{byte:02x}")).collect();
+    let count = |kinds: &[reconciler::ObjectsOfKind]| kinds.iter().map(|kind| kind.objects.len()).sum::<usize>();
+    let (seen, gone) = (count(&observation.observed), count(&observation.departed));
+    let value = format!(
+        "now {} entropy {entropy} round {} seen {seen} gone {gone} answers {} probes {}",
+        observation.now_ms,
+        observation.round,
+        observation.answers.len(),
+        observation.probes.len()
+    );
+    let mut outcome = outcome(vec![
+        ensure(config_map("shown", &value)),
+        create(r#"{"apiVersion":"v1","kind":"Secret","metadata":{"name":"made"}}"#.to_owned()),
+    ]);
+    outcome.status = Some(format!(r#"{{"seen":{seen},"carried":{}}}"#, observation.carry.len()));
+    outcome.conditions = vec![condition("Ready")];
+    outcome.events = vec![event("Shown")];
+    outcome.requeue_after_ms = Some(60_000);
+    outcome.carry = vec![1, 2, 3];
+    outcome.released = observation.deleting;
+    Decision::Settle(outcome)
 }
 
 /// Sends the messages of panics to the host.
