@@ -49,9 +49,9 @@ pub enum LogFormat {
     Json,
 }
 
-/// What is said again by the host itself, in words for people; a filter that
-/// names it goes before this.
-const QUIET: &str = "kube_runtime::watcher=error";
+/// What is said again by the host itself, in words for people, is left out, and
+/// what lines are about is always told; a filter that names these goes before this.
+const ALWAYS: &str = "kube_runtime::watcher=error,operlet::telemetry=error";
 
 /// Starts the log, on standard error; standard output is for what was asked for.
 /// Once it is started, further calls do nothing.
@@ -78,7 +78,7 @@ where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
     // It was parsed before, when the arguments were.
-    let filter = EnvFilter::try_new(format!("{QUIET},{}", options.log_filter)).unwrap_or_default();
+    let filter = EnvFilter::try_new(format!("{ALWAYS},{}", options.log_filter)).unwrap_or_default();
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer).with_ansi(ansi);
     match options.log_format {
         LogFormat::Text => Box::new(builder.compact().finish()),

@@ -173,6 +173,11 @@ pub(super) fn describe(error: &(dyn std::error::Error + 'static)) -> String {
             texts.push(status.message.clone());
             break;
         }
+        if let Some(kube::Error::Service(cause)) = error.downcast_ref() {
+            // What was refused on this side says all there is to say.
+            next = Some(&**cause);
+            continue;
+        }
         let text = error.to_string();
         let cause = error.source();
         // Many errors repeat their cause in their own text.

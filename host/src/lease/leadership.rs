@@ -119,6 +119,32 @@ impl Leadership {
     }
 }
 
+/// Plays the Lease for tests of what depends on it.
+#[cfg(test)]
+pub(crate) struct Played(watch::Sender<Known>);
+
+#[cfg(test)]
+impl Played {
+    /// It was renewed so long ago.
+    pub(crate) fn renewed(&self, ago: Duration) {
+        self.0.send_replace(Known { sent: Instant::now().checked_sub(ago), holder: Some("me".into()) });
+    }
+
+    /// Somebody else has it.
+    pub(crate) fn taken(&self, holder: &str) {
+        self.0.send_replace(Known { sent: None, holder: Some(holder.into()) });
+    }
+}
+
+#[cfg(test)]
+impl Leadership {
+    pub(crate) fn played() -> (Played, Self) {
+        let known = watch::Sender::default();
+        let leadership = Self::new("operlet-system/operlet".into(), known.subscribe());
+        (Played(known), leadership)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -68,7 +68,7 @@ fn only_one_component_is_live() {
     things.live("1.0.0", "sha256:1");
     things.live("2.0.0", "sha256:2");
     let page = page(&metrics);
-    check(&page, r#"operlet_component_info{operlet="things",version="2.0.0",digest="sha256:2"} 1"#);
+    check(&page, r#"operlet_component_info{version="2.0.0",digest="sha256:2",operlet="things"} 1"#);
     assert!(!page.contains("1.0.0"), "{page}");
 }
 

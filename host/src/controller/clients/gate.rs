@@ -44,6 +44,17 @@ pub enum NotHolder {
     },
 }
 
+impl NotHolder {
+    /// Whether this is why a request failed.
+    #[must_use]
+    pub fn of(error: &kube::Error) -> Option<&Self> {
+        match error {
+            kube::Error::Service(cause) => cause.downcast_ref(),
+            _ => None,
+        }
+    }
+}
+
 fn held_by(holder: Option<&str>) -> String {
     holder.map_or_else(|| "it is not known who does".to_owned(), |holder| format!("held by {holder}"))
 }
@@ -116,5 +127,56 @@ async fn while_held<T>(leadership: &Leadership, request: impl Future<Output = T>
             None if leadership.hard_end().is_some_and(|end| Instant::now() < end) => {}
             None => return Err(NotHolder::BrokenOff { lease: leadership.lease().to_owned() }),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::lease::DURATION;
+
+    fn runtime() -> tokio::runtime::Runtime {
+        tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap()
+    }
+
+    #[test]
+    fn what_is_in_flight_is_broken_off_when_another_host_may_begin() {
+        runtime().block_on(async {
+            let (lease, leadership) = Leadership::played();
+            lease.renewed(DURATION - Duration::from_millis(50));
+            let end = leadership.hard_end().unwrap();
+            let never = std::future::pending::<()>();
+            let broken = while_held(&leadership, never).await.unwrap_err();
+            assert!(matches!(broken, NotHolder::BrokenOff { .. }));
+            assert!(Instant::now() >= end);
+        });
+    }
+
+    #[test]
+    fn what_is_in_flight_goes_on_when_the_lease_is_renewed_meanwhile() {
+        runtime().block_on(async {
+            let (lease, leadership) = Leadership::played();
+            lease.renewed(DURATION - Duration::from_millis(50));
+            let slow = async {
+                lease.renewed(Duration::ZERO);
+                tokio::time::sleep(Duration::from_millis(200)).await;
+                7
+            };
+            assert_eq!(while_held(&leadership, slow).await, Ok(7));
+        });
+    }
+
+    #[test]
+    fn a_process_that_was_stopped_does_not_go_on_with_what_it_was_about_to_send() {
+        runtime().block_on(async {
+            let (lease, leadership) = Leadership::played();
+            lease.renewed(DURATION);
+            let mut sent = false;
+            let broken = while_held(&leadership, async { sent = true }).await;
+            assert!(broken.is_err());
+            assert!(!sent);
+        });
     }
 }
