@@ -62,7 +62,7 @@ fn without_the_lease_nothing_that_changes_something_is_sent() {
         let (lease, leadership) = Leadership::played();
         lease.taken("host-2");
         let clients = clients(&server, leadership);
-        for client in [clients.host().unwrap(), clients.impersonate("redis").unwrap().on_behalf_of("redis")] {
+        for client in [clients.host().unwrap(), clients.impersonate("things").unwrap().on_behalf_of("things")] {
             for method in ["POST", "PUT", "PATCH", "DELETE"] {
                 let error = client.request_text(request(method, POD)).await.unwrap_err();
                 assert!(matches!(NotHolder::of(&error), Some(NotHolder::Refused { .. })), "{method}");
@@ -98,17 +98,17 @@ fn with_the_lease_requests_pass_and_are_counted() {
         let (lease, leadership) = Leadership::played();
         lease.renewed(Duration::ZERO);
         let clients = clients(&server, leadership);
-        let client = clients.impersonate("redis-operlet").unwrap().on_behalf_of("redis");
+        let client = clients.impersonate("things").unwrap().on_behalf_of("things");
         assert_eq!(
             server.user.lock().unwrap().as_deref(),
-            Some("system:serviceaccount:operlet-system:redis-operlet")
+            Some("system:serviceaccount:operlet-system:things")
         );
         client.request_text(request("PATCH", POD)).await.unwrap();
         client.request_text(request("GET", "/api/v1/pods?watch=true")).await.unwrap();
         let page = clients.metrics().encode().unwrap();
         for line in [
-            r#"operlet_api_requests_total{operlet="redis",verb="patch",resource="pods"} 1"#,
-            r#"operlet_api_requests_total{operlet="redis",verb="watch",resource="pods"} 1"#,
+            r#"operlet_api_requests_total{operlet="things",verb="patch",resource="pods"} 1"#,
+            r#"operlet_api_requests_total{operlet="things",verb="watch",resource="pods"} 1"#,
         ] {
             assert!(page.contains(line), "no {line} in\n{page}");
         }
