@@ -3,14 +3,14 @@
 use kube::{
     Api, ResourceExt as _,
     api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions, PropagationPolicy},
-    core::{DynamicObject, Status},
+    core::Status,
 };
 use serde_json::Value;
 
 use super::{
     informer::api_for,
     runtime::{Live, Memory, Runtime},
-    store::Stored,
+    store::{Given, Stored},
 };
 use crate::{
     model::{OWNER_LABEL, ObjectKey, Owner},
@@ -101,12 +101,12 @@ pub(super) async fn apply(
 }
 
 async fn patch(
-    api: &Api<DynamicObject>,
+    api: &Api<Given>,
     manager: &str,
     key: &ObjectKey,
     mut body: Value,
     precondition: Precondition,
-) -> Result<DynamicObject, kube::Error> {
+) -> Result<Given, kube::Error> {
     if let Some(metadata) = body.get_mut("metadata").and_then(Value::as_object_mut) {
         let mut set = |name: &str, value: &str| metadata.insert(name.to_owned(), Value::from(value));
         match &precondition {
@@ -125,13 +125,13 @@ async fn patch(
     api.patch(&key.name, &PatchParams::apply(manager).force(), &Patch::Apply(&body)).await
 }
 
-async fn create(api: &Api<DynamicObject>, manager: &str, body: Value) -> Result<DynamicObject, kube::Error> {
+async fn create(api: &Api<Given>, manager: &str, body: Value) -> Result<Given, kube::Error> {
     let object = serde_json::from_value(body).map_err(kube::Error::SerdeError)?;
     let params = PostParams { field_manager: Some(manager.to_owned()), ..PostParams::default() };
     api.create(&params, &object).await
 }
 
-async fn delete(api: &Api<DynamicObject>, key: &ObjectKey, uid: String) -> Result<(), kube::Error> {
+async fn delete(api: &Api<Given>, key: &ObjectKey, uid: String) -> Result<(), kube::Error> {
     let params = DeleteParams {
         preconditions: Some(Preconditions { uid: Some(uid), resource_version: None }),
         propagation_policy: Some(PropagationPolicy::Background),
@@ -147,13 +147,13 @@ async fn delete(api: &Api<DynamicObject>, key: &ObjectKey, uid: String) -> Resul
 fn written(
     runtime: &Runtime,
     key: &ObjectKey,
-    object: DynamicObject,
+    object: Given,
     intent: Option<Fingerprint>,
     memory: &mut Memory,
 ) {
     let stored = Stored::new(&key.kind, object);
     if let Some(intent) = intent {
-        memory.applied.insert(key.clone(), Applied { intent, result: stored.existing.fingerprint });
+        memory.applied.insert(key.clone(), Applied { intent, result: stored.content });
     }
     tracing::debug!(object = %key, "written");
     runtime.store.put(stored);
@@ -162,12 +162,7 @@ fn written(
 /// There is an object where none was expected: the view was stale, or it is
 /// somebody else's, or it is the resource's own and somebody took its label off.
 /// Then its uid is returned: it can be applied all the same.
-async fn occupied(
-    api: &Api<DynamicObject>,
-    key: &ObjectKey,
-    owner: &Owner,
-    report: &mut Report,
-) -> Option<String> {
+async fn occupied(api: &Api<Given>, key: &ObjectKey, owner: &Owner, report: &mut Report) -> Option<String> {
     let found = match api.get_metadata_opt(&key.name).await {
         Ok(Some(found)) => found,
         Ok(None) => {

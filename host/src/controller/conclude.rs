@@ -126,7 +126,7 @@ impl Conclusion<'_> {
         let new = NewStatus {
             wanted,
             conditions,
-            generation: self.observed.resource.generation,
+            generation: self.observed.resource.generation(),
             state_version: wanted.map(|_| self.live.manifest.state.writes),
             now: &now,
         };

@@ -16,7 +16,7 @@ mod report;
 mod resource_status;
 mod runtime;
 mod source_watch;
-mod store;
+pub mod store;
 mod supervisor;
 mod working;
 

@@ -39,10 +39,10 @@ pub(super) fn observe(
     resource: Arc<Stored>,
     memory: &Memory,
 ) -> Result<Observed, getrandom::Error> {
-    let owner = Owner { key: resource.key.clone(), uid: resource.existing.uid.clone() };
+    let owner = Owner { key: ObjectKey::clone(&resource.key), uid: resource.uid().to_owned() };
     let mut owned = runtime.store.owned_by(&Owner::label_value(&owner.key));
     owned.retain(|stored| stored.key.namespace == owner.key.namespace || owner.key.namespace.is_none());
-    let existing = owned.iter().map(|stored| (stored.key.clone(), stored.existing.clone())).collect();
+    let existing = owned.iter().map(|stored| (ObjectKey::clone(&stored.key), stored.existing())).collect();
     let shown = shown(&owned, &owner);
     let manifest = &live.manifest;
     let kinds = manifest.children.iter().map(|child| &child.resource).chain(&manifest.observed_only);
@@ -62,7 +62,7 @@ pub(super) fn observe(
     for stored in &owned {
         hash.update(stored.json.as_bytes());
     }
-    let cause = hash.clone().chain_update(resource.existing.fingerprint).finalize().into();
+    let cause = hash.clone().chain_update(resource.content).finalize().into();
     let input = hash.chain_update(resource.json.as_bytes()).finalize().into();
     let mut entropy = [0; 32];
     getrandom::fill(&mut entropy)?;
@@ -93,14 +93,14 @@ fn carried(memory: &Memory, live: &Live, owner: &Owner) -> Vec<u8> {
 /// What a component may see: not what belongs to an earlier resource of the same
 /// name, nor what that in turn controls.
 fn shown(owned: &[Arc<Stored>], owner: &Owner) -> Vec<Arc<Stored>> {
+    let controlled: Vec<_> =
+        owned.iter().filter_map(|stored| Some((stored.uid(), stored.controller()?))).collect();
     let mut leaving: Vec<&str> = Vec::new();
     loop {
         let before = leaving.len();
-        for stored in owned {
-            let Some(controller) = &stored.existing.controller else { continue };
-            let uid = stored.existing.uid.as_str();
+        for (uid, controller) in &controlled {
             let earlier = is_earlier_self(controller, owner) || leaving.contains(&controller.uid.as_str());
-            if earlier && !leaving.contains(&uid) {
+            if earlier && !leaving.contains(uid) {
                 leaving.push(uid);
             }
         }
@@ -108,5 +108,5 @@ fn shown(owned: &[Arc<Stored>], owner: &Owner) -> Vec<Arc<Stored>> {
             break;
         }
     }
-    owned.iter().filter(|stored| !leaving.contains(&stored.existing.uid.as_str())).cloned().collect()
+    owned.iter().filter(|stored| !leaving.contains(&stored.uid())).cloned().collect()
 }

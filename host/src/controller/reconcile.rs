@@ -33,7 +33,7 @@ pub(super) async fn reconcile(runtime: &Runtime, key: &ObjectKey) -> Next {
         runtime.recall(key);
         return Next::Wait;
     };
-    if resource.existing.deleting || !runtime.store.synced(live.needed_kinds()) {
+    if resource.deleting() || !runtime.store.synced(live.needed_kinds()) {
         return Next::Wait;
     }
     let mut memory = runtime.recall(key);
