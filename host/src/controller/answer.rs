@@ -4,7 +4,7 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use futures::future::join_all;
-use kube::{ResourceExt as _, api::ListParams, core::DynamicObject};
+use kube::{ResourceExt as _, api::ListParams};
 use tokio::{sync::Semaphore, time::Instant};
 
 use super::{
@@ -13,7 +13,7 @@ use super::{
     observe::Observed,
     reach,
     runtime::{Live, Runtime},
-    store::Stored,
+    store::{Given, Stored},
 };
 use crate::model::{
     Answer, Effect, Exchange, ExchangeEnd, GroupVersionKind, ObjectKey, Question, Request, ResourceKind,
@@ -170,10 +170,10 @@ impl Asking<'_> {
                 return Err(ExchangeEnd::Unreachable(reason));
             }
         };
-        let seen = &self.observed.resource.existing;
+        let seen = &self.observed.resource;
         let same = current.is_some_and(|current| {
-            current.uid().as_ref() == Some(&seen.uid)
-                && current.resource_version().as_ref() == Some(&seen.resource_version)
+            current.uid().as_deref() == Some(seen.uid())
+                && current.resource_version().as_deref() == Some(seen.resource_version())
         });
         let Some(end) = self.runtime.leadership.hard_end() else { return Err(ExchangeEnd::Stale) };
         if !same || !self.runtime.leadership.may_write() {
@@ -223,7 +223,7 @@ impl Asking<'_> {
     }
 }
 
-fn version(object: &DynamicObject) -> (String, Version) {
+fn version(object: &Given) -> (String, Version) {
     let version = Version {
         uid: object.uid().unwrap_or_default(),
         resource_version: object.resource_version().unwrap_or_default(),

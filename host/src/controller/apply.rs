@@ -1,9 +1,9 @@
 //! Makes the writes of a plan. It decides nothing: it says what came of each.
 
 use kube::{
-    Api, ResourceExt as _,
+    Api, Resource as _, ResourceExt as _,
     api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions, PropagationPolicy},
-    core::{DynamicObject, Status},
+    core::Status,
 };
 use serde_json::Value;
 
@@ -12,7 +12,7 @@ use super::{
     memory::Memory,
     observe::Observed,
     runtime::{Live, Runtime},
-    store::Stored,
+    store::{Given, Stored},
 };
 use crate::{
     model::{OWNER_LABEL, ObjectKey, Owner},
@@ -126,12 +126,12 @@ pub(super) async fn apply(
 }
 
 async fn patch(
-    api: &Api<DynamicObject>,
+    api: &Api<Given>,
     manager: &str,
     key: &ObjectKey,
     mut body: Value,
     precondition: Precondition,
-) -> Result<DynamicObject, kube::Error> {
+) -> Result<Given, kube::Error> {
     if let Some(metadata) = body.get_mut("metadata").and_then(Value::as_object_mut) {
         let mut set = |name: &str, value: &str| metadata.insert(name.to_owned(), Value::from(value));
         match &precondition {
@@ -150,18 +150,14 @@ async fn patch(
     api.patch(&key.name, &PatchParams::apply(manager).force(), &Patch::Apply(&body)).await
 }
 
-async fn create(api: &Api<DynamicObject>, manager: &str, body: Value) -> Result<DynamicObject, kube::Error> {
+async fn create(api: &Api<Given>, manager: &str, body: Value) -> Result<Given, kube::Error> {
     let object = serde_json::from_value(body).map_err(kube::Error::SerdeError)?;
     let params = PostParams { field_manager: Some(manager.to_owned()), ..PostParams::default() };
     api.create(&params, &object).await
 }
 
 /// Deletes an object; what is left of it while it is on its way out.
-async fn delete(
-    api: &Api<DynamicObject>,
-    key: &ObjectKey,
-    uid: &str,
-) -> Result<Option<DynamicObject>, kube::Error> {
+async fn delete(api: &Api<Given>, key: &ObjectKey, uid: &str) -> Result<Option<Given>, kube::Error> {
     let params = DeleteParams {
         preconditions: Some(Preconditions { uid: Some(uid.to_owned()), resource_version: None }),
         propagation_policy: Some(PropagationPolicy::Background),
@@ -170,7 +166,7 @@ async fn delete(
     match api.delete(&key.name, &params).await {
         Err(kube::Error::Api(status)) if status.is_not_found() => Ok(None),
         // Some kinds are answered with the object as it was, though it is gone.
-        other => other.map(|left| left.left().filter(|left| left.metadata.deletion_timestamp.is_some())),
+        other => other.map(|left| left.left().filter(|left| left.meta().deletion_timestamp.is_some())),
     }
 }
 
@@ -222,25 +218,25 @@ impl Changes<'_> {
     fn written(
         self,
         key: &ObjectKey,
-        object: DynamicObject,
+        object: Given,
         intent: Option<Fingerprint>,
         report: &mut Report,
     ) {
         let stored = Stored::new(&key.kind, object);
         if let Some(intent) = intent {
-            self.memory.applied.insert(key.clone(), Applied { intent, result: stored.existing.fingerprint });
+            self.memory.applied.insert(key.clone(), Applied { intent, result: stored.content });
         }
-        let version = &stored.existing.resource_version;
-        let before = self.observed.existing.get(key).map(|existing| &existing.resource_version);
+        let version = stored.resource_version();
+        let before = self.observed.existing.get(key).map(|existing| existing.resource_version.as_str());
         let changed = before != Some(version);
-        self.memory.own_versions.insert(key.clone(), version.clone());
+        self.memory.own_versions.insert(key.clone(), version.to_owned());
         report.changed += usize::from(changed);
         tracing::debug!(object = %key, changed, "written");
         self.runtime.metrics.applies_made(1);
         self.runtime.store.put_own(stored);
     }
 
-    fn deleted(self, key: &ObjectKey, uid: &str, left: Option<DynamicObject>, report: &mut Report) {
+    fn deleted(self, key: &ObjectKey, uid: &str, left: Option<Given>, report: &mut Report) {
         self.memory.applied.remove(key);
         self.memory.own_versions.remove(key);
         report.changed += 1;
@@ -256,12 +252,7 @@ impl Changes<'_> {
 /// There is an object where none was expected: the view was stale, or it is
 /// somebody else's, or it is the resource's own and somebody took its label off.
 /// Then its uid is returned: it can be applied all the same.
-async fn occupied(
-    api: &Api<DynamicObject>,
-    key: &ObjectKey,
-    owner: &Owner,
-    report: &mut Report,
-) -> Option<String> {
+async fn occupied(api: &Api<Given>, key: &ObjectKey, owner: &Owner, report: &mut Report) -> Option<String> {
     let found = match api.get_metadata_opt(&key.name).await {
         Ok(Some(found)) => found,
         Ok(None) => {

@@ -85,7 +85,7 @@ impl Conclusion<'_> {
         let now = Instant::now();
         let requeue = outcome.requeue_after_ms.map(|pause| Duration::from_millis(pause).max(PAUSE_SHORTEST));
         let futile = self.is_futile(report, requeue, checkpointed);
-        let generation = self.observed.resource.generation;
+        let generation = self.observed.resource.generation();
         let slowed = self.memory.breaker.count(futile, now, generation, self.chance());
         let mut own = carried_out(report, &forbidden);
         if slowed.is_some() && own.status == ConditionStatus::True {
@@ -150,7 +150,7 @@ impl Conclusion<'_> {
         let told = match self.write_status(wanted, conditions).await {
             Ok(Wrote::Unchanged) => Told::Already,
             Ok(Wrote::Written(resource)) => {
-                let version = resource.existing.resource_version.clone();
+                let version = resource.resource_version().to_owned();
                 self.memory.own_versions.insert(self.observed.owner.key.clone(), version);
                 Told::Now
             }
@@ -183,7 +183,7 @@ impl Conclusion<'_> {
         let new = NewStatus {
             wanted,
             conditions,
-            generation: self.observed.resource.generation,
+            generation: self.observed.resource.generation(),
             state_version: wanted.map(|_| self.live.manifest.state.writes),
             now: &now,
         };

@@ -76,7 +76,7 @@ pub(super) fn about(resource: &Stored) -> ObjectReference {
         kind: Some(key.kind.kind.clone()),
         name: Some(key.name.clone()),
         namespace: key.namespace.clone(),
-        uid: Some(resource.existing.uid.clone()),
+        uid: Some(resource.uid().to_owned()),
         ..ObjectReference::default()
     }
 }

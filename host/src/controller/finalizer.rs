@@ -6,12 +6,12 @@ use jiff::Timestamp;
 use kube::{
     Api, Client,
     api::{ListParams, Patch, PatchParams},
-    core::{DynamicObject, ObjectMeta},
+    core::ObjectMeta,
 };
 use serde::Deserialize;
 use serde_json::json;
 
-use super::informer::api_for;
+use super::{informer::api_for, store::Given};
 use crate::model::ResourceKind;
 
 /// The finalizer of a resource whose component has something to do before it
@@ -69,11 +69,11 @@ impl Ending {
 
 /// Puts the finalizer on or takes it off, if nobody changed the resource since.
 pub(super) async fn set(
-    api: &Api<DynamicObject>,
+    api: &Api<Given>,
     name: &str,
     ending: &Ending,
     wanted: bool,
-) -> Result<DynamicObject, kube::Error> {
+) -> Result<Given, kube::Error> {
     let patch = json!({ "metadata": {
         "uid": ending.uid,
         // A list is replaced as a whole, so it must not have changed meanwhile.

@@ -27,7 +27,7 @@ mod rounds;
 mod runtime;
 mod source_watch;
 mod status;
-mod store;
+pub mod store;
 mod supervisor;
 mod waiting;
 mod woken;

@@ -49,16 +49,16 @@ impl Observed {
         for stored in &self.owned {
             hash.update(stored.seen);
         }
-        hash.chain_update(self.resource.existing.fingerprint).finalize().into()
+        hash.chain_update(self.resource.content).finalize().into()
     }
 
     /// The same without what this host wrote itself.
     pub(super) fn foreign(&self, memory: &Memory) -> Fingerprint {
         let mut hash = self.surroundings.clone();
         for stored in self.owned.iter().chain([&self.resource]) {
-            let own = memory.own_versions.get(&stored.key) == Some(&stored.existing.resource_version);
+            let own = memory.own_versions.get(&stored.key).map(String::as_str) == Some(stored.resource_version());
             if own {
-                hash.update(stored.existing.uid.as_bytes());
+                hash.update(stored.uid().as_bytes());
             } else {
                 hash.update(stored.seen);
             }
@@ -81,11 +81,11 @@ pub(super) fn observe(
     resource: Arc<Stored>,
     memory: &Memory,
 ) -> Result<Observed, getrandom::Error> {
-    let owner = Owner { key: resource.key.clone(), uid: resource.existing.uid.clone() };
+    let owner = Owner { key: ObjectKey::clone(&resource.key), uid: resource.uid().to_owned() };
     let label = Owner::label_value(&owner.key);
     let mut owned = runtime.store.owned_by(&label);
     owned.retain(|stored| stored.key.namespace == owner.key.namespace || owner.key.namespace.is_none());
-    let existing = owned.iter().map(|stored| (stored.key.clone(), stored.existing.clone())).collect();
+    let existing = owned.iter().map(|stored| (ObjectKey::clone(&stored.key), stored.existing())).collect();
     let shown = shown(&owned, &owner);
     let (departed, departed_up_to) = runtime.store.departed(&label);
     let mut departed = by_kind(live, &self::shown(&departed, &owner));
@@ -103,7 +103,7 @@ pub(super) fn observe(
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let observation = Observation {
         resource: Arc::clone(&resource.json),
-        deleting: resource.existing.deleting,
+        deleting: resource.deleting(),
         observed: by_kind(live, &shown),
         departed,
         answers: Vec::new(),
@@ -140,14 +140,14 @@ fn carried(memory: &Memory, live: &Live, owner: &Owner) -> Vec<u8> {
 /// What a component may see: not what belongs to an earlier resource of the same
 /// name, nor what that in turn controls.
 fn shown(owned: &[Arc<Stored>], owner: &Owner) -> Vec<Arc<Stored>> {
+    let controlled: Vec<_> =
+        owned.iter().filter_map(|stored| Some((stored.uid(), stored.controller()?))).collect();
     let mut leaving: Vec<&str> = Vec::new();
     loop {
         let before = leaving.len();
-        for stored in owned {
-            let Some(controller) = &stored.existing.controller else { continue };
-            let uid = stored.existing.uid.as_str();
+        for (uid, controller) in &controlled {
             let earlier = is_earlier_self(controller, owner) || leaving.contains(&controller.uid.as_str());
-            if earlier && !leaving.contains(&uid) {
+            if earlier && !leaving.contains(uid) {
                 leaving.push(uid);
             }
         }
@@ -155,5 +155,5 @@ fn shown(owned: &[Arc<Stored>], owner: &Owner) -> Vec<Arc<Stored>> {
             break;
         }
     }
-    owned.iter().filter(|stored| !leaving.contains(&stored.existing.uid.as_str())).cloned().collect()
+    owned.iter().filter(|stored| !leaving.contains(&stored.uid())).cloned().collect()
 }

@@ -77,21 +77,21 @@ fn belongs(runtime: &Runtime, resource: &ObjectKey, pod: &Stored) -> Result<(), 
         return Err("the resource is gone".to_owned());
     };
     let owned = runtime.store.owned_by(&Owner::label_value(resource));
-    let mut controller = pod.existing.controller.as_ref();
+    let mut controller = pod.controller();
     // A chain is short; one that is longer than there are objects is a ring.
     for _ in 0..=owned.len() {
         let Some(reference) = controller else { break };
-        if reference.uid == owner.existing.uid {
+        if reference.uid == owner.uid() {
             return Ok(());
         }
-        let Some(above) = owned.iter().find(|object| object.existing.uid == reference.uid) else {
+        let Some(above) = owned.iter().find(|object| object.uid() == reference.uid) else {
             return Err(format!(
                 "its controller {} {} is not among the kinds that the component observes, so whose it is \
                  cannot be told",
                 reference.kind.kind, reference.name
             ));
         };
-        controller = above.existing.controller.as_ref();
+        controller = above.controller();
     }
     Err("it is not controlled by the resource, nor by anything that is".to_owned())
 }

@@ -95,7 +95,7 @@ enum Prepared {
 }
 
 async fn prepare(runtime: &Runtime, live: &Live, resource: Arc<Stored>) -> Prepared {
-    let (deleting, wanted) = (resource.existing.deleting, live.manifest.finalizer);
+    let (deleting, wanted) = (resource.deleting(), live.manifest.finalizer);
     // Reading the metadata of every resource each time would be for nothing.
     if !deleting && resource.json.contains(finalizer::FINALIZER) == wanted {
         return Prepared::Ready(resource);
@@ -146,7 +146,7 @@ async fn set_finalizer(
     match finalizer::set(&api, &key.name, ending, wanted).await {
         Ok(object) => {
             let resource = runtime.store.put_own(Stored::new(&key.kind, object));
-            if resource.existing.deleting { Prepared::Leaving } else { Prepared::Ready(resource) }
+            if resource.deleting() { Prepared::Leaving } else { Prepared::Ready(resource) }
         }
         Err(kube::Error::Api(status)) if status.is_not_found() => Prepared::Leaving,
         Err(kube::Error::Api(status)) if status.is_conflict() || apply::uid_mismatch(&status) => {
@@ -158,7 +158,7 @@ async fn set_finalizer(
 
 async fn attend(runtime: &Runtime, live: &Live, resource: Arc<Stored>, memory: &mut Memory) -> Next {
     let now = Instant::now();
-    if let Some(left) = memory.breaker.left(now, resource.generation) {
+    if let Some(left) = memory.breaker.left(now, resource.generation()) {
         return Next::After(left);
     }
     let mut observed = match observe(runtime, live, resource, memory) {

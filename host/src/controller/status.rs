@@ -48,8 +48,8 @@ pub(super) async fn write(
     let Some(status) = next_status(&current, new) else { return Ok(Wrote::Unchanged) };
     let mut metadata = json!({
         "name": key.name,
-        "uid": resource.existing.uid,
-        "resourceVersion": resource.existing.resource_version,
+        "uid": resource.uid(),
+        "resourceVersion": resource.resource_version(),
     });
     if let (Some(namespace), Some(map)) = (&key.namespace, metadata.as_object_mut()) {
         map.insert("namespace".to_owned(), Value::from(namespace.as_str()));
@@ -68,7 +68,7 @@ pub(super) async fn write(
         }
         Err(error) => {
             let forbidden = matches!(&error, kube::Error::Api(status) if status.is_forbidden());
-            Err(StatusError { key: (*key).clone(), message: describe(&error), forbidden })
+            Err(StatusError { key: ObjectKey::clone(key), message: describe(&error), forbidden })
         }
     }
 }
