@@ -25,3 +25,4 @@ mod rejected;
 mod sample;
 mod scaling;
 mod swap;
+mod things;

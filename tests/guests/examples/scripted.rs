@@ -2,6 +2,7 @@
 
 use operlet_test_guests::{
     export_operator,
+    operlet::operator::diagnostics::{self, Level},
     reconciler::{Decision, Failure, Guest, Manifest, Observation},
     report_panics,
     scripted::{self, THINGS},
@@ -16,6 +17,7 @@ impl Guest for Scripted {
 
     fn reconcile(observation: Observation) -> Result<Decision, Failure> {
         report_panics();
+        diagnostics::log(Level::Info, &scripted::line(&observation));
         scripted::reconcile(&observation)
     }
 }

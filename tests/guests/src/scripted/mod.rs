@@ -94,6 +94,13 @@ pub fn reconcile(observation: &Observation) -> Answer {
     }
 }
 
+/// One line about a call, for the host's log, so that a test can count the calls
+/// for one resource.
+#[must_use]
+pub fn line(observation: &Observation) -> String {
+    seen::line(&serde_json::from_str(&observation.resource).unwrap_or_default(), observation)
+}
+
 fn read<T: serde::de::DeserializeOwned>(what: &str, value: Value) -> Result<T, Failure> {
     serde_json::from_value(value).map_err(|error| Failure::Invalid(format!("{what}: {error}")))
 }

@@ -92,6 +92,22 @@ impl Status<'_> {
     }
 }
 
+/// One line about a call, for the host's log: which one, when its reconcile began,
+/// and what it was answered so far.
+pub(super) fn line(resource: &Value, observation: &Observation) -> String {
+    let text = |pointer| resource.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+    let (namespace, name) = (text("/metadata/namespace"), text("/metadata/name"));
+    let case = |response: &Response| {
+        let shown = self::response(response);
+        shown.get("case").and_then(Value::as_str).unwrap_or_default().to_owned()
+    };
+    let answers = observation.answers.iter();
+    let answers: Vec<String> =
+        answers.map(|answer| format!("{}={}", answer.id, case(&answer.response))).collect();
+    let (round, now) = (observation.round, observation.now_ms);
+    format!("called for {namespace}/{name}. round={round} now={now} answers=[{}]", answers.join(" "))
+}
+
 /// The names of objects by kind; a kind without any is left out.
 fn names(of_kinds: &[ObjectsOfKind]) -> BTreeMap<&str, Vec<String>> {
     let some = of_kinds.iter().filter(|of_kind| !of_kind.objects.is_empty());

@@ -173,3 +173,11 @@ fn a_deletion_has_decisions_of_its_own() {
     observation.deleting = true;
     assert!(settled(&observation).0.released);
 }
+
+#[test]
+fn a_line_tells_one_call_from_another() {
+    let mut observation = observation(thing(json!([])));
+    let response = Response::Unavailable("not now".to_owned());
+    observation.answers.push(Answered { id: "x".to_owned(), response, extensions: Vec::new() });
+    assert_eq!(line(&observation), "called for n/a. round=0 now=5 answers=[x=unavailable]");
+}
