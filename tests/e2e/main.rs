@@ -18,6 +18,7 @@ mod cluster;
 mod components;
 mod host;
 mod kubectl;
+mod lease;
 mod lifecycle;
 mod ownership;
 mod redis;

@@ -29,6 +29,8 @@ pub struct AuditEntry {
     user: User,
     impersonated_user: Option<User>,
     #[serde(default)]
+    user_agent: String,
+    #[serde(default)]
     object_ref: ObjectRef,
     #[serde(default)]
     response_status: ResponseStatus,
@@ -65,6 +67,11 @@ impl AuditEntry {
     /// Whom the one who asked stood for, if anybody.
     pub fn impersonated(&self) -> Option<&str> {
         self.impersonated_user.as_ref().map(|user| user.username.as_str())
+    }
+
+    /// The program that asked, as it calls itself.
+    pub fn agent(&self) -> &str {
+        &self.user_agent
     }
 
     /// The plural of the kind.

@@ -116,6 +116,8 @@ fn describe(failure: Failure) -> String {
 /// Plans as the host would on an empty cluster, to find what it would refuse.
 fn check(guest: &Guest, owner: &Owner, outcome: &Outcome) -> Result<(), CliError> {
     let context = plan::Context {
+        // Nothing is deleted here.
+        budget: None,
         operlet: &guest.manifest.name,
         owner,
         children: &guest.manifest.children,

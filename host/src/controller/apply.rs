@@ -1,20 +1,22 @@
 //! Makes the writes of a plan. It decides nothing: it says what came of each.
 
 use kube::{
-    Api, ResourceExt as _,
+    Api, Resource as _, ResourceExt as _,
     api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions, PropagationPolicy},
-    core::{DynamicObject, Status},
+    core::Status,
 };
 use serde_json::Value;
 
 use super::{
     informer::api_for,
-    runtime::{Live, Memory, Runtime},
-    store::Stored,
+    memory::Memory,
+    observe::Observed,
+    runtime::{Live, Runtime},
+    store::{Given, Stored},
 };
 use crate::{
     model::{OWNER_LABEL, ObjectKey, Owner},
-    plan::{Applied, Blocked, Fingerprint, Plan, Precondition, Write},
+    plan::{Applied, Blocked, Fingerprint, Plan, Precondition, Withheld, Write},
 };
 
 /// No object was ever written at this version, so an apply that names it makes
@@ -42,8 +44,14 @@ pub(super) struct Report {
     pub(super) terminating: bool,
     /// Objects that were left as they are.
     pub(super) blocked: Vec<Blocked>,
+    /// Why nothing was deleted, though something should be.
+    pub(super) withheld: Option<Withheld>,
     /// Writes that were refused.
     pub(super) errors: Vec<WriteError>,
+    /// Writes that changed something.
+    pub(super) changed: usize,
+    /// Objects that somebody else had changed since they were written just so.
+    pub(super) undone: Vec<ObjectKey>,
 }
 
 /// Executes a plan, write by write. One that fails does not keep others from
@@ -51,28 +59,41 @@ pub(super) struct Report {
 pub(super) async fn apply(
     runtime: &Runtime,
     live: &Live,
-    owner: &Owner,
-    plan: Plan,
+    observed: &Observed,
+    mut plan: Plan,
     memory: &mut Memory,
 ) -> Report {
-    let mut report = Report { blocked: plan.blocked, ..Report::default() };
+    let owner = &observed.owner;
+    let mut report = Report { withheld: plan.withheld, ..Report::default() };
+    runtime.metrics.applies_avoided(u64::try_from(plan.unchanged).unwrap_or(u64::MAX));
+    record_deletions(runtime, live, observed, &mut plan, &mut report).await;
+    if let Some(withheld) = report.withheld {
+        runtime.metrics.deletions_withheld(u64::try_from(withheld.count()).unwrap_or(u64::MAX));
+    }
+    report.blocked.append(&mut plan.blocked);
     for write in plan.writes {
         let failed = report.stale || !report.errors.is_empty();
         if report.terminating || failed && matches!(write, Write::Delete { .. }) {
             continue;
         }
         let Some(kind) = live.resource_kind(&write.key().kind) else { continue };
+        if let Write::Apply { key, intent, .. } = &write
+            && memory.applied.get(key).is_some_and(|applied| applied.intent == *intent)
+        {
+            report.undone.push(key.clone());
+        }
+        let changes = Changes { runtime, observed, memory: &mut *memory };
         let api = api_for(&runtime.client, kind, write.key().namespace.as_deref());
         match write {
             Write::Apply { key, body, intent, precondition } => {
                 let absent = precondition == Precondition::Absent;
                 match patch(&api, &runtime.field_manager(), &key, body.clone(), precondition).await {
-                    Ok(object) => written(runtime, &key, object, Some(intent), memory),
+                    Ok(object) => changes.written(&key, object, Some(intent), &mut report),
                     Err(kube::Error::Api(status)) if absent && status.is_conflict() => {
                         let Some(uid) = occupied(&api, &key, owner, &mut report).await else { continue };
                         let own = Precondition::Same { uid };
                         match patch(&api, &runtime.field_manager(), &key, body, own).await {
-                            Ok(object) => written(runtime, &key, object, Some(intent), memory),
+                            Ok(object) => changes.written(&key, object, Some(intent), &mut report),
                             Err(error) => failure("apply", key, error, &mut report),
                         }
                     }
@@ -80,7 +101,7 @@ pub(super) async fn apply(
                 }
             }
             Write::Create { key, body } => match create(&api, &runtime.field_manager(), body).await {
-                Ok(object) => written(runtime, &key, object, None, memory),
+                Ok(object) => changes.written(&key, object, None, &mut report),
                 Err(kube::Error::Api(status)) if status.is_already_exists() => {
                     if occupied(&api, &key, owner, &mut report).await.is_some() {
                         report.stale = true;
@@ -88,10 +109,14 @@ pub(super) async fn apply(
                 }
                 Err(error) => failure("create", key, error, &mut report),
             },
-            Write::Delete { key, uid } => {
-                memory.applied.remove(&key);
-                match delete(&api, &key, uid).await {
-                    Ok(()) => tracing::info!(object = %key, "deleted"),
+            Write::Delete { key, uid, restart } => {
+                let kind = if restart { "restart" } else { "deletion" };
+                match delete(&api, &key, &uid).await {
+                    Ok(left) => {
+                        tracing::info!(object = %key, kind, "deleted");
+                        runtime.metrics.deletions_made(1);
+                        changes.deleted(&key, &uid, left, &mut report);
+                    }
                     Err(error) => failure("delete", key, error, &mut report),
                 }
             }
@@ -101,12 +126,12 @@ pub(super) async fn apply(
 }
 
 async fn patch(
-    api: &Api<DynamicObject>,
+    api: &Api<Given>,
     manager: &str,
     key: &ObjectKey,
     mut body: Value,
     precondition: Precondition,
-) -> Result<DynamicObject, kube::Error> {
+) -> Result<Given, kube::Error> {
     if let Some(metadata) = body.get_mut("metadata").and_then(Value::as_object_mut) {
         let mut set = |name: &str, value: &str| metadata.insert(name.to_owned(), Value::from(value));
         match &precondition {
@@ -125,49 +150,109 @@ async fn patch(
     api.patch(&key.name, &PatchParams::apply(manager).force(), &Patch::Apply(&body)).await
 }
 
-async fn create(api: &Api<DynamicObject>, manager: &str, body: Value) -> Result<DynamicObject, kube::Error> {
+async fn create(api: &Api<Given>, manager: &str, body: Value) -> Result<Given, kube::Error> {
     let object = serde_json::from_value(body).map_err(kube::Error::SerdeError)?;
     let params = PostParams { field_manager: Some(manager.to_owned()), ..PostParams::default() };
     api.create(&params, &object).await
 }
 
-async fn delete(api: &Api<DynamicObject>, key: &ObjectKey, uid: String) -> Result<(), kube::Error> {
+/// Deletes an object; what is left of it while it is on its way out.
+async fn delete(api: &Api<Given>, key: &ObjectKey, uid: &str) -> Result<Option<Given>, kube::Error> {
     let params = DeleteParams {
-        preconditions: Some(Preconditions { uid: Some(uid), resource_version: None }),
+        preconditions: Some(Preconditions { uid: Some(uid.to_owned()), resource_version: None }),
         propagation_policy: Some(PropagationPolicy::Background),
         ..DeleteParams::default()
     };
     match api.delete(&key.name, &params).await {
-        Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
-        other => other.map(drop),
+        Err(kube::Error::Api(status)) if status.is_not_found() => Ok(None),
+        // Some kinds are answered with the object as it was, though it is gone.
+        other => other.map(|left| left.left().filter(|left| left.meta().deletion_timestamp.is_some())),
     }
 }
 
-/// Takes the answer to a write in, so that the next observation shows it.
-fn written(
+/// Puts the deletes of a plan on record; if that cannot be done, none is made.
+async fn record_deletions(
     runtime: &Runtime,
-    key: &ObjectKey,
-    object: DynamicObject,
-    intent: Option<Fingerprint>,
-    memory: &mut Memory,
+    live: &Live,
+    observed: &Observed,
+    plan: &mut Plan,
+    report: &mut Report,
 ) {
-    let stored = Stored::new(&key.kind, object);
-    if let Some(intent) = intent {
-        memory.applied.insert(key.clone(), Applied { intent, result: stored.existing.fingerprint });
+    let (count, limit) = (plan.deletions(), live.terms.deletions_per_hour);
+    if count == 0 || observed.observation.deleting {
+        return;
     }
-    tracing::debug!(object = %key, "written");
-    runtime.store.put(stored);
+    match runtime.deletions.record(count, limit).await {
+        Ok(true) => return,
+        Ok(false) => {
+            let left = limit.saturating_sub(runtime.deletions.within_an_hour());
+            report.withheld = Some(Withheld::PerHour { count, left, limit });
+        }
+        Err(error) => {
+            let message = format!(
+                "it could not be put on record in the Operlet's status first: {}",
+                super::informer::describe(&error)
+            );
+            let first =
+                plan.writes.iter().find(|write| matches!(write, Write::Delete { restart: false, .. }));
+            let key = first.map(|write| write.key().clone());
+            report.errors.extend(key.map(|key| WriteError {
+                verb: "delete",
+                key,
+                message,
+                forbidden: false,
+            }));
+        }
+    }
+    plan.writes.retain(|write| !matches!(write, Write::Delete { restart: false, .. }));
+}
+
+/// Takes the answers to writes in, so that the next observation shows them.
+struct Changes<'a> {
+    runtime: &'a Runtime,
+    observed: &'a Observed,
+    memory: &'a mut Memory,
+}
+
+impl Changes<'_> {
+    fn written(
+        self,
+        key: &ObjectKey,
+        object: Given,
+        intent: Option<Fingerprint>,
+        report: &mut Report,
+    ) {
+        let stored = Stored::new(&key.kind, object);
+        if let Some(intent) = intent {
+            self.memory.applied.insert(key.clone(), Applied { intent, result: stored.content });
+        }
+        let version = stored.resource_version();
+        let before = self.observed.existing.get(key).map(|existing| existing.resource_version.as_str());
+        let changed = before != Some(version);
+        self.memory.own_versions.insert(key.clone(), version.to_owned());
+        report.changed += usize::from(changed);
+        tracing::debug!(object = %key, changed, "written");
+        self.runtime.metrics.applies_made(1);
+        self.runtime.store.put_own(stored);
+    }
+
+    fn deleted(self, key: &ObjectKey, uid: &str, left: Option<Given>, report: &mut Report) {
+        self.memory.applied.remove(key);
+        self.memory.own_versions.remove(key);
+        report.changed += 1;
+        match left {
+            Some(left) => {
+                self.runtime.store.put_own(Stored::new(&key.kind, left));
+            }
+            None => self.runtime.store.removed_by_us(key, uid),
+        }
+    }
 }
 
 /// There is an object where none was expected: the view was stale, or it is
 /// somebody else's, or it is the resource's own and somebody took its label off.
 /// Then its uid is returned: it can be applied all the same.
-async fn occupied(
-    api: &Api<DynamicObject>,
-    key: &ObjectKey,
-    owner: &Owner,
-    report: &mut Report,
-) -> Option<String> {
+async fn occupied(api: &Api<Given>, key: &ObjectKey, owner: &Owner, report: &mut Report) -> Option<String> {
     let found = match api.get_metadata_opt(&key.name).await {
         Ok(Some(found)) => found,
         Ok(None) => {
@@ -222,7 +307,7 @@ fn namespace_terminating(status: &Status) -> bool {
 }
 
 /// A changed uid is answered as an invalid change of an immutable field.
-fn uid_mismatch(status: &Status) -> bool {
+pub(super) fn uid_mismatch(status: &Status) -> bool {
     let causes = status.details.iter().flat_map(|details| &details.causes);
     status.is_invalid() && causes.into_iter().any(|cause| cause.field == "metadata.uid")
 }

@@ -2,22 +2,22 @@
 
 use std::time::Duration;
 
-use k8s_openapi::api::core::v1::ObjectReference;
-use kube::api::{Patch, PatchParams};
-use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::{
     apply::Report,
-    informer::{api_for, describe},
+    dependencies::Reads,
+    events::about,
+    memory::{Carry, Failed, Memory, Settled, conflict_pause, retry_pause},
     observe::Observed,
     reconcile::{End, Next},
-    resource_status::{NewStatus, next_status},
-    runtime::{Carry, Live, Memory, Runtime, conflict_pause, retry_pause},
-    store::Stored,
+    resource_status::NewStatus,
+    rounds::{Settlement, Trouble},
+    runtime::{Live, Runtime},
+    status::{self, StatusError, Wrote},
 };
 use crate::{
-    model::{Condition, ConditionStatus, Event, EventType, Outcome, Owner},
+    model::{Condition, ConditionStatus, Event, EventType, ObjectKey, Owner},
     plan::Blocked,
 };
 
@@ -29,6 +29,12 @@ const RECONCILED: &str = "Reconciled";
 /// others.
 const PAUSE_SHORTEST: Duration = Duration::from_millis(10);
 
+/// A component that wants to be called again within this time is in a hurry.
+const HURRY: Duration = Duration::from_secs(1);
+
+/// The reason where a right is missing.
+const FORBIDDEN: &str = "Forbidden";
+
 /// The reason while something is on its way out: no trouble, only not yet.
 const WAITING: &str = "Waiting";
 
@@ -37,6 +43,8 @@ pub(super) struct Conclusion<'a> {
     pub(super) runtime: &'a Runtime,
     pub(super) live: &'a Live,
     pub(super) observed: &'a Observed,
+    /// What was read, as it is now.
+    pub(super) reads: Reads,
     pub(super) memory: &'a mut Memory,
 }
 
@@ -44,22 +52,20 @@ impl Conclusion<'_> {
     /// Reports how it ended, and says when to look again.
     pub(super) async fn conclude(mut self, end: End) -> Next {
         match end {
+            End::Gone => Next::Wait,
             End::Settled { report, .. } if report.terminating => Next::Wait,
-            End::Settled { report, .. } if report.stale => {
-                self.memory.conflicts = self.memory.conflicts.saturating_add(1);
-                Next::After(conflict_pause(self.memory.conflicts, self.chance()))
-            }
-            End::Settled { outcome, report } => {
-                self.memory.conflicts = 0;
-                self.settled(*outcome, &report).await
-            }
-            End::Failed { reason, message, wait, until_changed } => {
+            End::Settled { report, .. } if report.stale => self.anew(),
+            End::Stale => self.anew(),
+            End::Settled { settlement, report } => self.settled(*settlement, &report).await,
+            End::Failed(Trouble { reason, message, wait, until_changed }) => {
                 let own = reconciled(ConditionStatus::False, reason, message);
                 let wrote = self.report(None, std::slice::from_ref(&own), Some(&own), "Reconcile").await;
-                if until_changed && wrote {
+                if reason == FORBIDDEN {
+                    self.runtime.forbidden.notify_one();
+                }
+                if until_changed && matches!(wrote, Told::Already | Told::Now) {
                     self.succeeded();
-                    self.memory.settled = Some(self.observed.input);
-                    self.memory.due = None;
+                    self.remember(None);
                     return Next::Wait;
                 }
                 self.failed(wait)
@@ -67,88 +73,130 @@ impl Conclusion<'_> {
         }
     }
 
-    async fn settled(&mut self, outcome: Outcome, report: &Report) -> Next {
-        let mut conditions = outcome.conditions;
-        let own = carried_out(report);
-        conditions.push(own.clone());
-        let fine = own.status == ConditionStatus::True;
-        let trouble = (!fine && own.reason != WAITING).then_some(&own);
-        let wrote = self.report(outcome.status.as_deref(), &conditions, trouble, "Apply").await;
-        for event in &outcome.events {
-            self.runtime.events.publish(event, &self.reference()).await;
+    /// What was observed has changed meanwhile: once more, with what is now.
+    fn anew(&mut self) -> Next {
+        self.memory.conflicts = self.memory.conflicts.saturating_add(1);
+        Next::After(conflict_pause(self.memory.conflicts, self.chance()))
+    }
+
+    async fn settled(&mut self, settlement: Settlement, report: &Report) -> Next {
+        let Settlement { outcome, checkpointed, forbidden } = settlement;
+        self.memory.conflicts = 0;
+        let now = Instant::now();
+        let requeue = outcome.requeue_after_ms.map(|pause| Duration::from_millis(pause).max(PAUSE_SHORTEST));
+        let futile = self.is_futile(report, requeue, checkpointed);
+        let generation = self.observed.resource.generation();
+        let slowed = self.memory.breaker.count(futile, now, generation, self.chance());
+        let mut own = carried_out(report, &forbidden);
+        if slowed.is_some() && own.status == ConditionStatus::True {
+            self.runtime.metrics.loop_breaker_tripped();
+            own = slowed_down(&report.undone);
         }
+        let fine = own.status == ConditionStatus::True || slowed.is_some();
+        if own.reason == FORBIDDEN {
+            self.runtime.forbidden.notify_one();
+        }
+        let trouble = (own.status != ConditionStatus::True && own.reason != WAITING).then_some(&own);
+        let mut conditions = outcome.conditions;
+        conditions.push(own.clone());
+        let told = self.report(outcome.status.as_deref(), &conditions, trouble, "Apply").await;
+        if matches!(told, Told::Stale) {
+            // What the component decided from is no more; what was written stays.
+            return self.anew();
+        }
+        for event in &outcome.events {
+            self.runtime.events.publish(event, &about(&self.observed.resource)).await;
+        }
+        self.runtime.probes.set(&self.observed.owner.key, outcome.probes);
+        self.runtime.metrics.probes_running(self.runtime.probes.len());
         let (digest, uid) = (self.live.digest.clone(), self.observed.owner.uid.clone());
         self.memory.carry = Some(Carry { digest, uid, bytes: outcome.carry });
-        if !fine || !wrote {
+        self.runtime
+            .store
+            .settle_departed(&Owner::label_value(&self.observed.owner.key), self.observed.departed_up_to);
+        if !fine || !matches!(told, Told::Already | Told::Now) {
             return self.failed(None);
         }
         self.succeeded();
-        self.memory.settled = Some(self.observed.input);
-        let pause = outcome.requeue_after_ms.map(|pause| Duration::from_millis(pause).max(PAUSE_SHORTEST));
-        self.memory.due = pause.and_then(|pause| Instant::now().checked_add(pause));
-        pause.map_or(Next::Wait, Next::After)
+        self.remember(requeue.and_then(|pause| now.checked_add(pause)));
+        // What this host wrote is looked at once more; no event will tell of it.
+        let wrote = report.changed > 0 || checkpointed || matches!(told, Told::Now);
+        let next = if wrote { Some(Duration::ZERO) } else { requeue };
+        match (next, slowed) {
+            (next, Some(slowed)) => Next::After(next.unwrap_or_default().max(slowed)),
+            (Some(next), None) => Next::After(next),
+            (None, None) => Next::Wait,
+        }
+    }
+
+    /// Whether this reconcile only followed from earlier ones, and will be followed
+    /// by another for no better reason.
+    fn is_futile(&self, report: &Report, requeue: Option<Duration>, checkpointed: bool) -> bool {
+        let settled = self.memory.settled.as_ref();
+        let by_itself = settled.is_some_and(|settled| settled.foreign == self.observed.foreign(self.memory));
+        let hurries = requeue.is_some_and(|pause| pause < HURRY) && !checkpointed;
+        by_itself && (report.changed > 0 || self.memory.told || hurries) || !report.undone.is_empty()
     }
 
     /// Writes the status; where that changes it, trouble is also logged and
-    /// published, once. False if the status could not be written.
+    /// published, once.
     async fn report(
-        &self,
+        &mut self,
         wanted: Option<&str>,
         conditions: &[Condition],
         trouble: Option<&Condition>,
         action: &str,
-    ) -> bool {
-        let resource = &self.observed.owner.key;
-        let wrote = self.write_status(wanted, conditions).await;
-        if let Err(error) = &wrote {
-            tracing::warn!(%resource, error = describe(error), "cannot write the status");
-        }
+    ) -> Told {
+        let told = match self.write_status(wanted, conditions).await {
+            Ok(Wrote::Unchanged) => Told::Already,
+            Ok(Wrote::Written(resource)) => {
+                let version = resource.resource_version().to_owned();
+                self.memory.own_versions.insert(self.observed.owner.key.clone(), version);
+                Told::Now
+            }
+            Ok(Wrote::Stale) => Told::Stale,
+            // It was deleted meanwhile, which is no trouble of ours.
+            Ok(Wrote::Gone) => Told::Already,
+            Err(error) => {
+                tracing::warn!(%error, "cannot report");
+                Told::Not
+            }
+        };
+        self.memory.told = matches!(told, Told::Now);
         if let Some(Condition { reason, message, .. }) = trouble
-            && !matches!(wrote, Ok(false))
+            && matches!(told, Told::Now | Told::Not)
         {
-            tracing::warn!(%resource, reason, message, "not reconciled");
+            tracing::warn!(reason, message, "not reconciled");
             let (reason, message, action) = (reason.clone(), message.clone(), action.to_owned());
             let event = Event { type_: EventType::Warning, reason, message, action };
-            self.runtime.events.publish(&event, &self.reference()).await;
+            self.runtime.events.publish(&event, &about(&self.observed.resource)).await;
         }
-        wrote.is_ok()
+        told
     }
 
-    /// Writes the status if it changes; tells whether it did.
     async fn write_status(
         &self,
         wanted: Option<&str>,
         conditions: &[Condition],
-    ) -> Result<bool, kube::Error> {
-        let Owner { key, uid } = &self.observed.owner;
-        let current: Value = serde_json::from_str(&self.observed.resource.json).unwrap_or_default();
+    ) -> Result<Wrote, StatusError> {
         let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
         let new = NewStatus {
             wanted,
             conditions,
-            generation: self.observed.resource.generation,
+            generation: self.observed.resource.generation(),
             state_version: wanted.map(|_| self.live.manifest.state.writes),
             now: &now,
         };
-        let Some(status) = next_status(&current, &new) else { return Ok(false) };
-        let mut metadata = json!({ "name": key.name, "uid": uid });
-        if let (Some(namespace), Some(map)) = (&key.namespace, metadata.as_object_mut()) {
-            map.insert("namespace".to_owned(), Value::from(namespace.as_str()));
-        }
-        let body = json!({
-            "apiVersion": key.kind.api_version(), "kind": key.kind.kind, "metadata": metadata, "status": status,
+        status::write(self.runtime, self.live, &self.observed.resource, &new).await
+    }
+
+    fn remember(&mut self, due: Option<Instant>) {
+        self.memory.settled = Some(Settled {
+            input: self.observed.input(),
+            foreign: self.observed.foreign(self.memory),
+            reads: std::mem::take(&mut self.reads),
+            due,
         });
-        let api = api_for(&self.runtime.client, &self.live.manifest.primary, key.namespace.as_deref());
-        let params = PatchParams::apply(&self.runtime.field_manager()).force();
-        match api.patch_status(&key.name, &params, &Patch::Apply(&body)).await {
-            Ok(object) => {
-                self.runtime.store.put(Stored::new(&key.kind, object));
-                Ok(true)
-            }
-            // It was deleted meanwhile, which is no trouble of ours.
-            Err(kube::Error::Api(status)) if status.is_not_found() || status.is_conflict() => Ok(true),
-            Err(error) => Err(error),
-        }
     }
 
     fn succeeded(&mut self) {
@@ -162,41 +210,59 @@ impl Conclusion<'_> {
         self.memory.failures = self.memory.failures.saturating_add(1);
         let grown = retry_pause(self.memory.failures, self.chance());
         let pause = wait.map_or(grown, |wait| wait.max(PAUSE_SHORTEST));
-        self.memory.failed = Instant::now().checked_add(pause).map(|again| (self.observed.cause, again));
+        let (cause, reads) = (self.observed.cause(), std::mem::take(&mut self.reads));
+        self.memory.failed = Instant::now().checked_add(pause).map(|again| Failed { cause, reads, again });
         Next::After(pause)
     }
 
     fn chance(&self) -> u8 {
         self.observed.observation.entropy.first().copied().unwrap_or_default()
     }
+}
 
-    fn reference(&self) -> ObjectReference {
-        let Owner { key, uid } = &self.observed.owner;
-        ObjectReference {
-            api_version: Some(key.kind.api_version()),
-            kind: Some(key.kind.kind.clone()),
-            name: Some(key.name.clone()),
-            namespace: key.namespace.clone(),
-            uid: Some(uid.clone()),
-            ..ObjectReference::default()
-        }
+/// What came of telling it in the status.
+enum Told {
+    /// It was told before.
+    Already,
+    /// It is told now.
+    Now,
+    /// The resource is not the one observed any more.
+    Stale,
+    /// It could not be told.
+    Not,
+}
+
+fn carried_out(report: &Report, forbidden: &[String]) -> Condition {
+    let told = |reason: &str, message: String| reconciled(ConditionStatus::False, reason, message);
+    if let Some(first) = report.errors.first() {
+        return told(if first.forbidden { FORBIDDEN } else { "WriteFailed" }, join(&report.errors));
+    }
+    if !forbidden.is_empty() {
+        return told(FORBIDDEN, join(forbidden));
+    }
+    if let Some(withheld) = &report.withheld {
+        return told("DeletionBudgetExceeded", withheld.to_string());
+    }
+    match report.blocked.as_slice() {
+        [] => reconciled(ConditionStatus::True, "Settled", "the last decision was carried out".to_owned()),
+        blocked if blocked.iter().all(Blocked::passes) => told(WAITING, join(blocked)),
+        blocked => told("Blocked", join(blocked)),
     }
 }
 
-fn carried_out(report: &Report) -> Condition {
-    match (report.errors.first(), report.blocked.as_slice()) {
-        (Some(first), _) => {
-            let reason = if first.forbidden { "Forbidden" } else { "WriteFailed" };
-            reconciled(ConditionStatus::False, reason, join(&report.errors))
-        }
-        (None, []) => {
-            reconciled(ConditionStatus::True, "Settled", "the last decision was carried out".to_owned())
-        }
-        (None, blocked) if blocked.iter().all(Blocked::passes) => {
-            reconciled(ConditionStatus::False, WAITING, join(blocked))
-        }
-        (None, blocked) => reconciled(ConditionStatus::False, "Blocked", join(blocked)),
-    }
+fn slowed_down(undone: &[ObjectKey]) -> Condition {
+    let message = if undone.is_empty() {
+        "every decision of the component leads to another one, though nothing else changes: it is called less \
+         and less often until that ends; this is a defect of the component"
+            .to_owned()
+    } else {
+        format!(
+            "somebody else keeps changing {}: it is put right less and less often; see who writes it by its \
+             managedFields",
+            join(undone)
+        )
+    };
+    reconciled(ConditionStatus::False, "SlowedDown", message)
 }
 
 fn join<T: ToString>(items: &[T]) -> String {

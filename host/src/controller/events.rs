@@ -11,7 +11,7 @@ use kube::{
     runtime::events::{Event as Published, EventType as PublishedType, Recorder, Reporter},
 };
 
-use super::informer::describe;
+use super::{informer::describe, store::Stored};
 use crate::model::{Event, EventType};
 
 /// What Kubernetes allows for the text of an event.
@@ -65,6 +65,19 @@ impl Events {
         }
         let make = || Recorder::new(self.client.clone(), self.reporter.clone());
         recorders.entry(note.to_owned()).or_insert_with(make).clone()
+    }
+}
+
+/// A resource as events name it.
+pub(super) fn about(resource: &Stored) -> ObjectReference {
+    let key = &resource.key;
+    ObjectReference {
+        api_version: Some(key.kind.api_version()),
+        kind: Some(key.kind.kind.clone()),
+        name: Some(key.name.clone()),
+        namespace: key.namespace.clone(),
+        uid: Some(resource.uid().to_owned()),
+        ..ObjectReference::default()
     }
 }
 

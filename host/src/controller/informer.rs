@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 use futures::{StreamExt as _, TryStreamExt as _};
 use kube::{
     Api, Client,
-    core::{ApiResource, DynamicObject},
+    core::ApiResource,
     runtime::{
         WatchStreamExt as _,
         watcher::{self, Event, watcher},
@@ -13,7 +13,7 @@ use kube::{
 };
 use tokio::sync::{mpsc, watch};
 
-use super::store::{Store, Stored};
+use super::store::{Given, Store, Stored};
 use crate::model::{GroupVersionKind, OWNER_LABEL, ObjectKey, ResourceKind};
 
 /// How `kube` addresses a kind.
@@ -29,7 +29,7 @@ pub(super) fn api_resource(kind: &ResourceKind) -> ApiResource {
 }
 
 /// The API for the objects of a kind in one place.
-pub(super) fn api_for(client: &Client, kind: &ResourceKind, namespace: Option<&str>) -> Api<DynamicObject> {
+pub(super) fn api_for(client: &Client, kind: &ResourceKind, namespace: Option<&str>) -> Api<Given> {
     let resource = api_resource(kind);
     match namespace {
         Some(namespace) if kind.namespaced => Api::namespaced_with(client.clone(), namespace, &resource),
@@ -99,22 +99,21 @@ impl Informer {
     }
 
     /// Takes an event in; false if nobody listens any more.
-    async fn take(&self, event: Event<DynamicObject>) -> bool {
+    async fn take(&self, event: Event<Given>) -> bool {
         let kind = &self.shared_kind;
         match event {
             Event::Apply(object) => {
                 let stored = Stored::new(kind, object);
                 let trigger = self.trigger(&stored);
-                // Older than the answer to a write of our own: no news to the store,
-                // but the resource may wait for just this event.
-                self.store.put(stored);
-                self.send(trigger).await
+                let (news, others) = self.store.watched(stored);
+                // What this host wrote itself is known already, and was looked at.
+                (!news || self.send(trigger).await) && self.send_all(&others).await
             }
             Event::Delete(object) => {
                 let stored = Stored::new(kind, object);
                 let trigger = self.trigger(&stored);
-                self.store.delete(&stored);
-                self.send(trigger).await
+                let others = self.store.deleted(stored);
+                self.send(trigger).await && self.send_all(&others).await
             }
             Event::Init => {
                 self.store.list_begins(kind);
@@ -124,22 +123,14 @@ impl Informer {
                 self.store.listed(Stored::new(kind, object));
                 true
             }
-            Event::InitDone => {
-                for stored in self.store.list_ends(kind) {
-                    let trigger = self.trigger(&stored);
-                    if !self.send(trigger).await {
-                        return false;
-                    }
-                }
-                true
-            }
+            Event::InitDone => self.send_all(&self.store.list_ends(kind)).await,
         }
     }
 
     fn trigger(&self, stored: &Stored) -> Option<Trigger> {
         match self.scope {
-            Scope::Resources => Some(Trigger::Resource(stored.key.clone())),
-            Scope::Owned => stored.owner.clone().map(Trigger::Owner),
+            Scope::Resources => Some(Trigger::Resource(ObjectKey::clone(&stored.key))),
+            Scope::Owned => stored.owner().map(|owner| Trigger::Owner(owner.to_owned())),
         }
     }
 
@@ -148,6 +139,15 @@ impl Informer {
             Some(trigger) => self.triggers.send(trigger).await.is_ok(),
             None => true,
         }
+    }
+
+    async fn send_all(&self, touched: &[Arc<Stored>]) -> bool {
+        for stored in touched {
+            if !self.send(self.trigger(stored)).await {
+                return false;
+            }
+        }
+        true
     }
 
     fn fault(&self, fault: Option<String>) {
@@ -174,6 +174,11 @@ pub(super) fn describe(error: &(dyn std::error::Error + 'static)) -> String {
         if let Some(kube::Error::Api(status)) = error.downcast_ref() {
             texts.push(status.message.clone());
             break;
+        }
+        if let Some(kube::Error::Service(cause)) = error.downcast_ref() {
+            // What was refused on this side says all there is to say.
+            next = Some(&**cause);
+            continue;
         }
         let text = error.to_string();
         let cause = error.source();

@@ -13,19 +13,21 @@ use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    deletions::Deletions,
     events::Events,
+    finalizer,
     informer::describe,
-    report,
+    report, rights,
     runtime::Live,
     source_watch::SourceWatch,
     supervisor::Shared,
-    working::{Surroundings, Working},
+    working::{Belongings, Surroundings, Working},
 };
 use crate::{
-    model::{ChildKind, Digest, Event, EventType, Limits},
+    model::{ChildKind, Digest, Event, EventType, GroupVersionKind, ResourceKind},
     operlets::{
-        self, Admitted, CandidateStatus, LimitsSpec, Operlet, OperletStatus, Refusal, SourceError, admit,
-        load_copy, read_source, remove_other_copies, store_copy, succeeds,
+        self, Admitted, CandidateStatus, ComponentStatus, Operlet, OperletStatus, Refusal, SourceError,
+        Terms, admit, load_copy, read_source, remove_other_copies, store_copy, succeeds,
     },
 };
 
@@ -36,6 +38,14 @@ const RETRY: Duration = Duration::from_secs(5);
 /// How long the kinds of a candidate may take to be listed.
 const SYNC: Duration = Duration::from_secs(20);
 
+/// Says that an installation should end, and why.
+#[derive(Clone, Default)]
+pub(super) struct Ending {
+    pub(super) stop: CancellationToken,
+    /// The Operlet is gone; otherwise only the host stops.
+    pub(super) deleted: CancellationToken,
+}
+
 pub(super) struct Installation {
     shared: Arc<Shared>,
     name: String,
@@ -44,6 +54,11 @@ pub(super) struct Installation {
     written: Option<OperletStatus>,
     events: Events,
     working: Option<Working>,
+    deletions: Arc<Deletions>,
+    /// Told when the ServiceAccount turned out to lack a right.
+    forbidden: Arc<Notify>,
+    /// The component and the account that were found to have all rights.
+    authorized: Option<(Digest, String)>,
     /// The refused component and the generation of the spec it was refused under:
     /// looked at once, not at every event.
     refused: Option<(Digest, Option<i64>)>,
@@ -54,11 +69,12 @@ pub(super) async fn run(
     shared: Arc<Shared>,
     name: String,
     mut operlets: watch::Receiver<Arc<Operlet>>,
-    stop: CancellationToken,
+    ending: Ending,
 ) {
     let operlet = operlets.borrow_and_update().clone();
     let events = Events::new(shared.client.clone(), &shared.instance);
     let status = operlet.status.clone().unwrap_or_default();
+    let deletions = Arc::new(Deletions::new(shared.client.clone(), &operlet));
     let mut installation = Installation {
         shared,
         name,
@@ -67,6 +83,9 @@ pub(super) async fn run(
         status,
         events,
         working: None,
+        deletions,
+        forbidden: Arc::default(),
+        authorized: None,
         refused: None,
     };
     let wake = Arc::new(Notify::new());
@@ -75,9 +94,11 @@ pub(super) async fn run(
         source.follow(&installation.shared.client, &installation.operlet.spec.source.config_map, &wake);
         let settled = installation.advance().await;
         let retry = if settled { Duration::MAX } else { RETRY };
+        let forbidden = Arc::clone(&installation.forbidden);
         tokio::select! {
-            () = stop.cancelled() => break,
+            () = ending.stop.cancelled() => break,
             () = wake.notified() => {}
+            () = forbidden.notified() => installation.authorized = None,
             changed = operlets.changed() => if changed.is_err() { break },
             () = installation.faults_change() => {}
             () = tokio::time::sleep(retry) => {}
@@ -85,9 +106,7 @@ pub(super) async fn run(
         installation.operlet = operlets.borrow_and_update().clone();
     }
     source.end();
-    if let Some(working) = installation.working.take() {
-        working.stop().await;
-    }
+    installation.end(ending.deleted.is_cancelled()).await;
     installation.shared.release_kinds(&installation.name);
 }
 
@@ -96,8 +115,77 @@ impl Installation {
     async fn advance(&mut self) -> bool {
         self.status.observed_generation = self.operlet.metadata.generation;
         let settled = self.advance_component().await;
+        let authorized = self.review_rights().await;
+        self.release_overdue().await;
         self.report_readiness();
-        self.write_status().await && settled
+        let watched = self.working.is_some() || self.status.live.is_none();
+        self.write_status().await && settled && authorized && watched
+    }
+
+    /// Whether the ServiceAccount has every right that the component needs; what is
+    /// missing is told, and looked for again.
+    async fn review_rights(&mut self) -> bool {
+        let Some(working) = self.working.as_ref().filter(|working| working.is_serving()) else { return true };
+        let live = working.live();
+        let account = working.account().to_owned();
+        let reviewed = (live.digest.clone(), account.clone());
+        if self.authorized.as_ref() == Some(&reviewed) {
+            return true;
+        }
+        let account = format!("{}/{account}", self.shared.namespace);
+        match rights::missing(working.client(), &account, &live.manifest).await {
+            Ok(None) => {
+                self.authorized = Some(reviewed);
+                let message = format!("{account} has every right that the component asks for");
+                report::set_condition(&mut self.status, "Authorized", true, "Granted", message);
+                true
+            }
+            Ok(Some(message)) => {
+                report::set_condition(&mut self.status, "Authorized", false, "MissingRights", message);
+                false
+            }
+            Err(error) => {
+                tracing::warn!(error = describe(&error), "cannot ask for the rights of the ServiceAccount");
+                false
+            }
+        }
+    }
+
+    /// Without a component at work nobody releases resources that are being deleted
+    /// but the host, when their time is up.
+    async fn release_overdue(&self) {
+        let working = self.working.as_ref().is_some_and(Working::is_serving);
+        let Some(kind) = self.status.live.as_ref().and_then(primary).filter(|_| !working) else { return };
+        let timeout = Terms::finalizer_timeout(&self.operlet.spec);
+        self.release(&kind, Some(timeout)).await;
+    }
+
+    async fn release(&self, kind: &ResourceKind, waiting: Option<Duration>) {
+        let released = match self.shared.impersonate(&self.operlet.spec.service_account_name) {
+            Ok(identity) => {
+                let client = identity.on_behalf_of(&self.name);
+                finalizer::release_all(&client, kind, waiting).await
+            }
+            Err(error) => Err(error),
+        };
+        match released {
+            Ok(0) => {}
+            Ok(count) => tracing::warn!(count, kind = %kind.kind, "let resources go without the component"),
+            Err(error) => {
+                tracing::warn!(kind = %kind.kind, error = describe(&error), "cannot take the finalizer off");
+            }
+        }
+    }
+
+    /// Stops what is at work. The resources of an Operlet that is gone wait for
+    /// nobody.
+    async fn end(&mut self, deleted: bool) {
+        let Some(working) = self.working.take() else { return };
+        let live = working.live();
+        working.stop().await;
+        if deleted && live.manifest.finalizer {
+            self.release(&live.manifest.primary, None).await;
+        }
     }
 
     async fn advance_component(&mut self) -> bool {
@@ -173,7 +261,7 @@ impl Installation {
         }
         let new = self.live(admitted);
         if let Some(working) = &self.working
-            && (new.limits != old.limits || new.settings != old.settings)
+            && new.terms != old.terms
         {
             working.swap(Arc::new(new)).await;
         }
@@ -277,7 +365,9 @@ impl Installation {
         self.shared.claim_kind(&self.name, &live.manifest.primary.kind)?;
         if self.working.is_none() {
             let account = &self.operlet.spec.service_account_name;
-            match Surroundings::new(&self.shared, account) {
+            let belongings =
+                Belongings { deletions: Arc::clone(&self.deletions), forbidden: Arc::clone(&self.forbidden) };
+            match Surroundings::new(&self.shared, account, belongings) {
                 Ok(surroundings) => {
                     self.working =
                         Some(Working::waiting(self.name.as_str().into(), surroundings, Arc::clone(live)))
@@ -316,14 +406,12 @@ impl Installation {
 
     fn live(&self, admitted: Admitted) -> Live {
         let Admitted { digest, component, manifest } = admitted;
-        let spec = &self.operlet.spec;
         let known = self.status.kinds.iter().map(ChildKind::from);
         let declared =
             |child: &ChildKind| manifest.children.iter().any(|own| own.resource.kind == child.resource.kind);
         let retired = known.filter(|child| !declared(child)).collect();
-        let limits = limits(&Limits::requested(&manifest.limits), spec.limits.as_ref());
-        let settings = serde_json::Value::Object(spec.settings.clone().unwrap_or_default());
-        Live { digest, component, limits, settings: settings.to_string().into(), retired, manifest }
+        let terms = Terms::new(&self.operlet.spec, &manifest);
+        Live { digest, component, terms, retired, manifest }
     }
 
     fn account_changed(&self) -> bool {
@@ -351,7 +439,7 @@ impl Installation {
         }
     }
 
-    async fn refuse(&mut self, digest: Option<Digest>, reason: &str, message: String) {
+    async fn refuse(&mut self, digest: Option<Digest>, reason: &'static str, message: String) {
         let candidate = CandidateStatus {
             digest: digest.map(|digest| digest.to_string()),
             version: None,
@@ -360,7 +448,8 @@ impl Installation {
             message: message.clone(),
         };
         if self.status.candidate.as_ref() != Some(&candidate) {
-            tracing::warn!(operlet = self.name, reason, message, "component refused");
+            tracing::warn!(reason, message, "component refused");
+            self.shared.clients.metrics().operlet(&self.name).candidate_refused(reason);
             self.publish(EventType::Warning, reason, message).await;
         }
         report::stays_out(&mut self.status, candidate);
@@ -456,24 +545,10 @@ impl Installation {
     }
 }
 
-/// The component's limits with those of the Operlet put before them.
-fn limits(requested: &Limits, spec: Option<&LimitsSpec>) -> Limits {
-    let mut limits = requested.clone();
-    let Some(spec) = spec else { return limits };
-    let LimitsSpec { memory_mebibytes, call_milliseconds, reconcile_milliseconds, concurrency } = spec;
-    // The schema keeps them all positive.
-    let milliseconds = |value: i32| Duration::from_millis(u64::try_from(value).unwrap_or_default());
-    if let Some(mebibytes) = memory_mebibytes.and_then(|value| usize::try_from(value).ok()) {
-        limits.memory_bytes = mebibytes.saturating_mul(1024 * 1024);
-    }
-    if let Some(value) = call_milliseconds {
-        limits.call = milliseconds(*value);
-    }
-    if let Some(value) = reconcile_milliseconds {
-        limits.reconcile = milliseconds(*value);
-    }
-    if let Some(value) = concurrency.and_then(|value| u16::try_from(value).ok()) {
-        limits.concurrency = value;
-    }
-    limits
+/// The kind that a component on record reconciles, where the record says enough.
+fn primary(live: &ComponentStatus) -> Option<ResourceKind> {
+    let (version, plural) = (live.api_version.clone()?, live.plural.clone()?);
+    let kind = GroupVersionKind { group: live.group.clone(), version, kind: live.kind.clone() };
+    // A resource without a namespace is addressed in the same way.
+    Some(ResourceKind { kind, plural, namespaced: true })
 }

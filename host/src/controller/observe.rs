@@ -9,26 +9,68 @@ use std::{
 use sha2::{Digest as _, Sha256};
 
 use super::{
-    runtime::{Live, Memory, Runtime},
+    memory::Memory,
+    runtime::{Live, Runtime},
     store::Stored,
 };
 use crate::{
-    model::{ObjectKey, ObjectsOfKind, Observation, Owner},
+    model::{GroupVersionKind, ObjectKey, ObjectsOfKind, Observation, Owner, ResourceKind},
     plan::{Existing, Fingerprint, is_earlier_self},
 };
 
 /// What is known of a resource at the start of a reconcile; nothing of it changes
-/// until the end.
+/// until the end, but for the resource itself where a status is put on record.
 pub(super) struct Observed {
     pub(super) resource: Arc<Stored>,
     pub(super) owner: Owner,
     /// Everything with the owner label, for the planner.
     pub(super) existing: BTreeMap<ObjectKey, Existing>,
     pub(super) observation: Observation,
-    /// The hash of what the decision depends on, chance and time aside.
-    pub(super) input: Fingerprint,
+    /// The last of what has departed.
+    pub(super) departed_up_to: u64,
+    owned: Vec<Arc<Stored>>,
+    /// The hash of the component, its settings and the probes.
+    surroundings: Sha256,
+}
+
+impl Observed {
+    /// The hash of what a decision depends on, time, chance and reads aside.
+    pub(super) fn input(&self) -> Fingerprint {
+        let mut hash = self.surroundings.clone();
+        for stored in &self.owned {
+            hash.update(stored.seen);
+        }
+        hash.chain_update(self.resource.seen).finalize().into()
+    }
+
     /// The same without the resource's own status, which a failure changes.
-    pub(super) cause: Fingerprint,
+    pub(super) fn cause(&self) -> Fingerprint {
+        let mut hash = self.surroundings.clone();
+        for stored in &self.owned {
+            hash.update(stored.seen);
+        }
+        hash.chain_update(self.resource.content).finalize().into()
+    }
+
+    /// The same without what this host wrote itself.
+    pub(super) fn foreign(&self, memory: &Memory) -> Fingerprint {
+        let mut hash = self.surroundings.clone();
+        for stored in self.owned.iter().chain([&self.resource]) {
+            let own = memory.own_versions.get(&stored.key).map(String::as_str) == Some(stored.resource_version());
+            if own {
+                hash.update(stored.uid().as_bytes());
+            } else {
+                hash.update(stored.seen);
+            }
+        }
+        hash.finalize().into()
+    }
+
+    /// The resource is now this: a status was put on record.
+    pub(super) fn moves_on(&mut self, resource: Arc<Stored>) {
+        self.observation.resource = Arc::clone(&resource.json);
+        self.resource = resource;
+    }
 }
 
 /// Gathers what the component is shown; fails only if the operating system has no
@@ -39,48 +81,53 @@ pub(super) fn observe(
     resource: Arc<Stored>,
     memory: &Memory,
 ) -> Result<Observed, getrandom::Error> {
-    let owner = Owner { key: resource.key.clone(), uid: resource.existing.uid.clone() };
-    let mut owned = runtime.store.owned_by(&Owner::label_value(&owner.key));
+    let owner = Owner { key: ObjectKey::clone(&resource.key), uid: resource.uid().to_owned() };
+    let label = Owner::label_value(&owner.key);
+    let mut owned = runtime.store.owned_by(&label);
     owned.retain(|stored| stored.key.namespace == owner.key.namespace || owner.key.namespace.is_none());
-    let existing = owned.iter().map(|stored| (stored.key.clone(), stored.existing.clone())).collect();
+    let existing = owned.iter().map(|stored| (ObjectKey::clone(&stored.key), stored.existing())).collect();
     let shown = shown(&owned, &owner);
-    let manifest = &live.manifest;
-    let kinds = manifest.children.iter().map(|child| &child.resource).chain(&manifest.observed_only);
-    let observed: Vec<ObjectsOfKind> = kinds
-        .map(|resource| ObjectsOfKind {
-            kind: resource.kind.clone(),
-            objects: shown
-                .iter()
-                .filter(|stored| *stored.key.kind == resource.kind)
-                .map(|stored| Arc::clone(&stored.json))
-                .collect(),
-        })
-        .collect();
-    let mut hash = Sha256::new();
-    hash.update(live.digest.to_string());
-    hash.update(live.settings.as_bytes());
-    for stored in &owned {
-        hash.update(stored.json.as_bytes());
+    let (departed, departed_up_to) = runtime.store.departed(&label);
+    let mut departed = by_kind(live, &self::shown(&departed, &owner));
+    departed.retain(|of_kind| !of_kind.objects.is_empty());
+    let probes = runtime.probes.reports(&owner.key);
+    let mut surroundings = Sha256::new();
+    surroundings.update(live.digest.to_string());
+    surroundings.update(live.terms.settings.as_bytes());
+    for report in &probes {
+        // Whatever tells two ends apart.
+        surroundings.update(format!("{:?}", (&report.id, &report.end)));
     }
-    let cause = hash.clone().chain_update(resource.existing.fingerprint).finalize().into();
-    let input = hash.chain_update(resource.json.as_bytes()).finalize().into();
     let mut entropy = [0; 32];
     getrandom::fill(&mut entropy)?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let observation = Observation {
         resource: Arc::clone(&resource.json),
-        deleting: false,
-        observed,
-        departed: Vec::new(),
+        deleting: resource.deleting(),
+        observed: by_kind(live, &shown),
+        departed,
         answers: Vec::new(),
         round: 0,
         now_ms: u64::try_from(now.as_millis()).unwrap_or(u64::MAX),
         entropy,
         carry: carried(memory, live, &owner),
-        probes: Vec::new(),
-        settings: Arc::clone(&live.settings),
+        probes,
+        settings: Arc::clone(&live.terms.settings),
     };
-    Ok(Observed { resource, owner, existing, observation, input, cause })
+    Ok(Observed { resource, owner, existing, observation, departed_up_to, owned, surroundings })
+}
+
+/// Objects by kind, in the manifest's order.
+fn by_kind(live: &Live, objects: &[Arc<Stored>]) -> Vec<ObjectsOfKind> {
+    let manifest = &live.manifest;
+    let kinds = manifest.children.iter().map(|child| &child.resource).chain(&manifest.observed_only);
+    let of_kind = |kind: &GroupVersionKind| {
+        let objects = objects.iter().filter(|stored| *stored.key.kind == *kind);
+        objects.map(|stored| Arc::clone(&stored.json)).collect()
+    };
+    kinds
+        .map(|ResourceKind { kind, .. }| ObjectsOfKind { kind: kind.clone(), objects: of_kind(kind) })
+        .collect()
 }
 
 /// What this very component handed over for this very resource.
@@ -93,14 +140,14 @@ fn carried(memory: &Memory, live: &Live, owner: &Owner) -> Vec<u8> {
 /// What a component may see: not what belongs to an earlier resource of the same
 /// name, nor what that in turn controls.
 fn shown(owned: &[Arc<Stored>], owner: &Owner) -> Vec<Arc<Stored>> {
+    let controlled: Vec<_> =
+        owned.iter().filter_map(|stored| Some((stored.uid(), stored.controller()?))).collect();
     let mut leaving: Vec<&str> = Vec::new();
     loop {
         let before = leaving.len();
-        for stored in owned {
-            let Some(controller) = &stored.existing.controller else { continue };
-            let uid = stored.existing.uid.as_str();
+        for (uid, controller) in &controlled {
             let earlier = is_earlier_self(controller, owner) || leaving.contains(&controller.uid.as_str());
-            if earlier && !leaving.contains(&uid) {
+            if earlier && !leaving.contains(uid) {
                 leaving.push(uid);
             }
         }
@@ -108,5 +155,5 @@ fn shown(owned: &[Arc<Stored>], owner: &Owner) -> Vec<Arc<Stored>> {
             break;
         }
     }
-    owned.iter().filter(|stored| !leaving.contains(&stored.existing.uid.as_str())).cloned().collect()
+    owned.iter().filter(|stored| !leaving.contains(&stored.uid())).cloned().collect()
 }

@@ -59,6 +59,8 @@ pub(super) fn becomes_live(status: &mut OperletStatus, digest: String, manifest:
         state_version: i64::from(manifest.state.writes),
         group: manifest.primary.kind.group.clone(),
         kind: manifest.primary.kind.kind.clone(),
+        api_version: Some(manifest.primary.kind.version.clone()),
+        plural: Some(manifest.primary.plural.clone()),
     };
     if let Some(old) = status.live.replace(live) {
         status.previous = Some(old);

@@ -10,7 +10,7 @@ pub(super) struct NewStatus<'a> {
     pub(super) wanted: Option<&'a str>,
     /// The conditions that are spoken of.
     pub(super) conditions: &'a [Condition],
-    /// The generation that was decided about.
+    /// The generation that was decided about; none leaves it as it is.
     pub(super) generation: Option<i64>,
     /// The version of the state, if the component settled.
     pub(super) state_version: Option<u32>,
@@ -27,9 +27,14 @@ pub(super) fn next_status(current: &Value, new: &NewStatus<'_>) -> Option<Value>
         None => before.clone(),
     };
     let known = before.get("conditions").and_then(Value::as_array).cloned().unwrap_or_default();
-    status.insert("conditions".to_owned(), Value::Array(merge(known, new)));
+    let conditions = merge(known, new);
+    if !conditions.is_empty() {
+        status.insert("conditions".to_owned(), Value::Array(conditions));
+    }
     if let Some(generation) = new.generation {
         status.insert("observedGeneration".to_owned(), generation.into());
+    } else if let Some(generation) = before.get("observedGeneration") {
+        status.insert("observedGeneration".to_owned(), generation.clone());
     }
     // Only a settled decision says what state is on record.
     if let Some(version) = new.state_version {
@@ -99,6 +104,22 @@ mod tests {
         assert_eq!(next(&resource, None, ConditionStatus::True, "t2"), None);
         let changed = next(&resource, None, ConditionStatus::False, "t2").unwrap();
         assert_eq!(changed["conditions"][0]["lastTransitionTime"], "t2");
+    }
+
+    #[test]
+    fn a_checkpoint_leaves_conditions_and_generation_as_they_are() {
+        let first = next(&json!({}), Some(r#"{"phase":"Up"}"#), ConditionStatus::True, "t1").unwrap();
+        let checkpoint = |resource: &Value| {
+            let wanted = Some(r#"{"phase":"Moving"}"#);
+            let new =
+                NewStatus { wanted, conditions: &[], generation: None, state_version: Some(1), now: "" };
+            next_status(resource, &new).unwrap()
+        };
+        let second = checkpoint(&json!({ "status": first }));
+        assert_eq!(second["phase"], "Moving");
+        assert_eq!(second["conditions"], first["conditions"]);
+        assert_eq!(second["observedGeneration"], 2);
+        assert_eq!(checkpoint(&json!({})), json!({ "phase": "Moving", "stateVersion": 1 }));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::{
 
 use futures::StreamExt as _;
 use kube::{
-    Api, Client, Config, ResourceExt as _,
+    Api, Client, ResourceExt as _,
     runtime::{
         WatchStreamExt as _,
         watcher::{self, Event, watcher},
@@ -15,20 +15,25 @@ use kube::{
 };
 use tokio::{sync::watch, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
-use super::{informer::describe, installation};
+use super::{
+    clients::{Clients, Impersonation},
+    informer::describe,
+    installation::{self, Ending},
+};
 use crate::{
     engine::Engine,
+    exchange::Exchanges,
     model::GroupVersionKind,
     operlets::{ComponentStatus, Operlet, Refusal},
+    telemetry,
 };
 
 /// What a supervisor is made from.
 pub struct SupervisorOptions {
-    /// How the API server is reached, as the host itself.
-    pub config: Config,
-    /// A client of that configuration.
-    pub client: Client,
+    /// How the API server is reached.
+    pub clients: Clients,
     /// Runs the components.
     pub engine: Engine,
     /// The host's namespace: its copies of components and the ServiceAccounts it
@@ -36,26 +41,27 @@ pub struct SupervisorOptions {
     pub namespace: String,
     /// The name of this process in events, for instance the pod's.
     pub instance: String,
+    /// Reaches the pods of resources.
+    pub exchanges: Exchanges,
 }
 
 /// What all installations share.
 pub(super) struct Shared {
+    pub(super) clients: Clients,
+    /// Acts as the host itself.
     pub(super) client: Client,
     pub(super) engine: Engine,
     pub(super) namespace: String,
     pub(super) instance: String,
-    config: Config,
+    pub(super) exchanges: Exchanges,
     /// Which Operlet has which kind, by group and kind: two would fight.
     kinds: Mutex<HashMap<(String, String), String>>,
 }
 
 impl Shared {
-    /// A client that acts as a ServiceAccount of the host's namespace.
-    pub(super) fn impersonate(&self, account: &str) -> Result<Client, kube::Error> {
-        let mut config = self.config.clone();
-        let user = format!("system:serviceaccount:{}:{account}", self.namespace);
-        config.auth_info.impersonate = Some(user);
-        Client::try_from(config)
+    /// The identity of a ServiceAccount of the host's namespace.
+    pub(super) fn impersonate(&self, account: &str) -> Result<Impersonation, kube::Error> {
+        self.clients.impersonate(account)
     }
 
     /// Gives a kind to an Operlet, unless another has it.
@@ -80,7 +86,7 @@ impl Shared {
 struct Running {
     operlets: watch::Sender<Arc<Operlet>>,
     uid: Option<String>,
-    stop: CancellationToken,
+    ending: Ending,
     task: JoinHandle<()>,
 }
 
@@ -93,11 +99,15 @@ pub struct Supervisor {
 
 impl Supervisor {
     /// A supervisor that has not begun.
-    #[must_use]
-    pub fn new(options: SupervisorOptions) -> Self {
-        let SupervisorOptions { config, client, engine, namespace, instance } = options;
-        let shared = Shared { client, engine, namespace, instance, config, kinds: Mutex::default() };
-        Self { shared: Arc::new(shared), running: HashMap::new(), ready: watch::Sender::new(false) }
+    ///
+    /// # Errors
+    /// If the configuration of the client is not valid.
+    pub fn new(options: SupervisorOptions) -> Result<Self, kube::Error> {
+        let SupervisorOptions { clients, engine, exchanges, namespace, instance } = options;
+        let client = clients.host()?;
+        let kinds = Mutex::default();
+        let shared = Shared { clients, client, engine, exchanges, namespace, instance, kinds };
+        Ok(Self { shared: Arc::new(shared), running: HashMap::new(), ready: watch::Sender::new(false) })
     }
 
     /// Turns true once the Operlets are known.
@@ -132,7 +142,7 @@ impl Supervisor {
             }
         }
         for running in self.running.values() {
-            running.stop.cancel();
+            running.ending.stop.cancel();
         }
         for (_, running) in self.running.drain() {
             // It fails only if the installation panicked, which was logged.
@@ -175,15 +185,18 @@ impl Supervisor {
             return;
         }
         let (operlets, received) = watch::channel(Arc::new(operlet));
-        let stop = CancellationToken::new();
-        let task = installation::run(Arc::clone(&self.shared), name.clone(), received, stop.clone());
-        self.running.insert(name, Running { operlets, uid, stop, task: tokio::spawn(task) });
+        let ending = Ending::default();
+        let task = installation::run(Arc::clone(&self.shared), name.clone(), received, ending.clone());
+        let task = task.instrument(telemetry::installation_span(&name));
+        self.running.insert(name, Running { operlets, uid, ending, task: tokio::spawn(task) });
     }
 
     async fn end(&mut self, name: &str) {
         if let Some(running) = self.running.remove(name) {
-            running.stop.cancel();
+            running.ending.deleted.cancel();
+            running.ending.stop.cancel();
             let _ = running.task.await;
+            self.shared.clients.metrics().remove_operlet(name);
         }
     }
 }

@@ -2,26 +2,34 @@
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
-    sync::Arc,
+    sync::{Arc, Mutex, RwLock, Weak},
     time::Duration,
 };
 
 use kube::Client;
 use tokio::{
-    sync::{mpsc, watch},
+    sync::{Notify, mpsc, watch},
     task::JoinHandle,
     time::{Instant, sleep},
 };
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 use super::{
+    clients::{Clients, Impersonation},
+    deletions::Deletions,
+    dependencies::Dependencies,
     events::Events,
     informer::{Faults, Informer, Scope, Trigger},
-    queue,
+    queue::Queue,
+    reach::Reach,
     runtime::{Live, Runtime},
     store::Store,
     supervisor::Shared,
+    waiting::Waiting,
+    woken::Woken,
 };
+use crate::exchange::Exchanges;
 use crate::model::{GroupVersionKind, ResourceKind};
 
 /// Triggers that may wait to be sorted by resource. Informers wait when it is
@@ -31,12 +39,21 @@ const TRIGGERS_MAX: usize = 1024;
 /// How often it is looked whether kinds are synced.
 const SYNC_POLL: Duration = Duration::from_millis(5);
 
+/// What outlives the tasks of an installation.
+pub(super) struct Belongings {
+    pub(super) deletions: Arc<Deletions>,
+    pub(super) forbidden: Arc<Notify>,
+}
+
 /// What a component needs around it before it can be called.
 pub(super) struct Surroundings {
     account: String,
-    client: Client,
+    identity: Impersonation,
+    clients: Clients,
+    exchanges: Exchanges,
+    belongings: Belongings,
+    instance: String,
     store: Arc<Store>,
-    events: Events,
     triggers: mpsc::Sender<Trigger>,
     received: mpsc::Receiver<Trigger>,
     faults: Arc<Faults>,
@@ -44,16 +61,18 @@ pub(super) struct Surroundings {
 
 impl Surroundings {
     /// Everything that is done here is done as this ServiceAccount.
-    pub(super) fn new(shared: &Shared, account: &str) -> Result<Self, kube::Error> {
-        let client = shared.impersonate(account)?;
+    pub(super) fn new(shared: &Shared, account: &str, belongings: Belongings) -> Result<Self, kube::Error> {
+        let identity = shared.impersonate(account)?;
         let (triggers, received) = mpsc::channel(TRIGGERS_MAX);
-        let events = Events::new(client.clone(), &shared.instance);
         let faults = Arc::new(watch::Sender::new(HashMap::new()));
         Ok(Self {
             account: account.to_owned(),
-            client,
+            identity,
+            clients: shared.clients.clone(),
+            exchanges: shared.exchanges.clone(),
+            belongings,
+            instance: shared.instance.clone(),
             store: Arc::default(),
-            events,
             triggers,
             received,
             faults,
@@ -64,6 +83,7 @@ impl Surroundings {
 /// An installation's tasks. Until [`Working::serve`] nothing is reconciled.
 pub(super) struct Working {
     account: String,
+    clients: Clients,
     client: Client,
     runtime: Arc<Runtime>,
     triggers: mpsc::Sender<Trigger>,
@@ -79,13 +99,45 @@ pub(super) struct Working {
 
 impl Working {
     pub(super) fn waiting(operlet: Arc<str>, surroundings: Surroundings, live: Arc<Live>) -> Self {
-        let Surroundings { account, client, store, events, triggers, received, faults } = surroundings;
+        let Surroundings {
+            account,
+            identity,
+            clients,
+            exchanges,
+            belongings: Belongings { deletions, forbidden },
+            instance,
+            store,
+            triggers,
+            received,
+            faults,
+        } = surroundings;
+        let client = identity.on_behalf_of(&operlet);
+        let events = Events::new(client.clone(), &instance);
+        let leadership = clients.leadership().clone();
+        let metrics = clients.metrics().operlet(&operlet);
+        let exchanges = exchanges.operlet(Arc::new(metrics.clone()));
         let reported = faults.subscribe();
-        let runtime = Runtime::new(operlet, client.clone(), store, events, live);
+        let woken = Woken::new(triggers.clone());
+        let runtime = Arc::new_cyclic(|runtime| Runtime {
+            operlet,
+            client: client.clone(),
+            store,
+            events,
+            dependencies: Dependencies::new(client.clone(), triggers.clone()),
+            probes: woken.probes(exchanges.clone(), Reach::new(Weak::clone(runtime))),
+            exchanges,
+            deletions,
+            leadership,
+            metrics,
+            forbidden,
+            live: RwLock::new(live),
+            memory: Mutex::default(),
+        });
         Self {
             account,
+            clients,
             client,
-            runtime: Arc::new(runtime),
+            runtime,
             triggers,
             received: Some(received),
             faults,
@@ -98,6 +150,11 @@ impl Working {
 
     pub(super) fn account(&self) -> &str {
         &self.account
+    }
+
+    /// Acts as the operlet's ServiceAccount.
+    pub(super) fn client(&self) -> &Client {
+        &self.client
     }
 
     pub(super) fn live(&self) -> Arc<Live> {
@@ -154,17 +211,21 @@ impl Working {
             triggers: self.triggers.clone(),
             faults: Arc::clone(&self.faults),
         };
-        self.informers.insert(kind.kind.clone(), tokio::spawn(informer.run()));
+        self.informers.insert(kind.kind.clone(), tokio::spawn(informer.run().in_current_span()));
     }
 
     /// Puts a component to work: from now on its decisions count. Every resource
     /// is reconciled by it.
     pub(super) async fn serve(&mut self, live: Arc<Live>) {
         self.retire(&live);
+        self.runtime.metrics.live(&live.manifest.version, &live.digest.to_string());
         self.runtime.swap(Arc::clone(&live));
         if let Some(received) = self.received.take() {
-            let task = queue::run(Arc::clone(&self.runtime), received, self.stop.clone());
-            self.queue = Some(tokio::spawn(task));
+            let (leadership, metrics) = (self.clients.leadership(), self.clients.metrics());
+            let waiting = Arc::new(Waiting::new(metrics.operlet(&self.runtime.operlet)));
+            let queue = Queue { runtime: Arc::clone(&self.runtime), leadership: leadership.clone(), waiting };
+            let task = queue.run(received, self.stop.clone());
+            self.queue = Some(tokio::spawn(task.in_current_span()));
         }
         self.reconcile_all(&live).await;
     }
@@ -236,6 +297,7 @@ impl Working {
         for task in self.informers.values() {
             task.abort();
         }
+        self.runtime.probes.clear_all();
         if let Some(queue) = self.queue {
             // It fails only if the queue panicked, which was logged.
             let _ = queue.await;

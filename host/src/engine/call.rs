@@ -129,6 +129,21 @@ impl CallError {
         }
     }
 
+    /// The limit that was crossed, if one was.
+    #[must_use]
+    pub fn limit(&self) -> Option<&'static str> {
+        match self {
+            Self::CpuTime { .. } => Some("call-time"),
+            Self::WallTime { .. } => Some("reconcile-time"),
+            Self::Memory { .. } => Some("memory"),
+            Self::InputTooLarge { .. } => Some("input"),
+            Self::TooManyObserved { .. } | Self::TooMany { .. } => Some("objects"),
+            Self::OutputTooLarge { .. } => Some("output"),
+            Self::CarryTooLarge { .. } => Some("carry"),
+            Self::Trap { .. } | Self::InvalidOutput { .. } | Self::Host { .. } => None,
+        }
+    }
+
     /// Whether the component is to blame, not the host or what it observed.
     #[must_use]
     pub fn is_components_fault(&self) -> bool {

@@ -9,6 +9,17 @@ pub enum Effect {
     Act,
 }
 
+impl Effect {
+    /// The case, for a metric's label.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Probe => "probe",
+            Self::Act => "act",
+        }
+    }
+}
+
 /// Where the reply to a step ends.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Until {

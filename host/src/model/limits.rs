@@ -23,6 +23,10 @@ pub struct Limits {
     pub carry_bytes: usize,
     /// Lines of log a call.
     pub log_lines: u32,
+    /// Calls of one reconcile.
+    pub rounds: u32,
+    /// Exchanges of one reconcile.
+    pub exchanges: usize,
     /// Resources reconciled side by side.
     pub concurrency: u16,
 }
@@ -42,6 +46,8 @@ impl Default for Limits {
             objects: 512,
             carry_bytes: 64 * 1024,
             log_lines: 100,
+            rounds: 32,
+            exchanges: 256,
             concurrency: 16,
         }
     }

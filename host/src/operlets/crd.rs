@@ -37,6 +37,19 @@ pub struct OperletSpec {
     /// every read and write it makes for the component.
     #[schemars(length(min = 1, max = 253))]
     pub service_account_name: String,
+    /// The TCP ports that exchanges and probes may reach, on pods that belong to
+    /// the resource; the component must ask for them in its manifest as well.
+    /// Default none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    pub dial: Vec<DialSpec>,
+    /// How many objects may be deleted. Over it no object is deleted, all else is
+    /// written, and the resource says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deletion_budget: Option<DeletionBudgetSpec>,
+    /// What becomes of resources that wait for the component before they may go.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finalizer: Option<FinalizerSpec>,
     /// Bounds on what the component may use.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limits: Option<LimitsSpec>,
@@ -68,6 +81,41 @@ pub struct ConfigMapSource {
     pub name: String,
 }
 
+/// A port that may be reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct DialSpec {
+    /// The TCP port.
+    #[schemars(range(min = 1, max = 65_535))]
+    pub port: i32,
+}
+
+/// How many objects may be deleted. Pods that a controller makes again are not
+/// counted: of them one at a time is restarted for each resource. Nor is anything
+/// counted while the resource itself is being deleted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DeletionBudgetSpec {
+    /// In one reconcile of one resource. Default 5.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 512))]
+    pub per_reconcile: Option<i32>,
+    /// Within an hour, of all resources. Default 50.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 100_000))]
+    pub per_hour: Option<i32>,
+}
+
+/// What becomes of resources that wait for the component before they may go.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct FinalizerSpec {
+    /// How long a resource waits, from its deletion on, in seconds; then the host
+    /// lets it go, whatever the component says. Default 600.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 604_800))]
+    pub timeout_seconds: Option<i32>,
+}
+
 /// Bounds on what a component may use; what is left out has the host's default.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -88,6 +136,34 @@ pub struct LimitsSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 256))]
     pub concurrency: Option<i32>,
+    /// Calls of one reconcile. Default 32.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 256))]
+    pub rounds: Option<i32>,
+    /// Exchanges of one reconcile. Default 256.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 4096))]
+    pub exchanges: Option<i32>,
+    /// What the component is shown in one call, in KiB. Default 1024.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 16_384))]
+    pub input_kibibytes: Option<i32>,
+    /// What the component answers in one call, in KiB. Default 4096.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 16_384))]
+    pub output_kibibytes: Option<i32>,
+    /// Objects that the component is shown, and intents it may answer. Default 512.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 8192))]
+    pub objects: Option<i32>,
+    /// What a component may hand to its next call, in KiB. Default 64.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 1024))]
+    pub carry_kibibytes: Option<i32>,
+    /// Lines of log a call. Default 100.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 10_000))]
+    pub log_lines: Option<i32>,
 }
 
 /// What the host knows of an Operlet.
@@ -110,11 +186,24 @@ pub struct OperletStatus {
     /// They stay watched, so that a component that drops a kind leaves no orphans.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub kinds: Vec<KindStatus>,
+    /// What was deleted of late, for the budget of an hour.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub deletions: Vec<DeletionStatus>,
     /// `Ready`: a component is live and its kinds are watched. `Progressing`: what
-    /// became of the newest component.
+    /// became of the newest component. `Authorized`: whether the ServiceAccount has
+    /// all the rights that the component asks for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "conditions")]
     pub conditions: Vec<Condition>,
+}
+
+/// Objects that were deleted within one minute.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct DeletionStatus {
+    /// The minute, as RFC 3339.
+    pub minute: String,
+    /// How many.
+    pub count: u32,
 }
 
 /// A component that is or was live.
@@ -133,6 +222,12 @@ pub struct ComponentStatus {
     pub group: String,
     /// The kind it reconciles.
     pub kind: String,
+    /// The version of that kind.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub api_version: Option<String>,
+    /// Its plural name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plural: Option<String>,
 }
 
 /// A component that is not live.

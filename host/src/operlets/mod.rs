@@ -6,12 +6,14 @@ mod copies;
 mod crd;
 mod package;
 mod source;
+mod terms;
 
 pub use admission::{Admitted, Refusal, admit, succeeds};
 pub use copies::{CopyError, load_copy, remove_other_copies, store_copy};
 pub use crd::{
-    CandidateStatus, ComponentStatus, ConfigMapSource, KindStatus, LimitsSpec, Operlet, OperletSpec,
-    OperletStatus, Source,
+    CandidateStatus, ComponentStatus, ConfigMapSource, DeletionBudgetSpec, DeletionStatus, DialSpec,
+    FinalizerSpec, KindStatus, LimitsSpec, Operlet, OperletSpec, OperletStatus, Source,
 };
 pub use package::{COMPONENT_KEY, COMPONENT_ZSTD_KEY, DIGEST_ANNOTATION, UnpackError, pack, unpack};
 pub use source::{SourceError, read_source};
+pub use terms::Terms;

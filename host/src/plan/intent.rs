@@ -60,6 +60,15 @@ pub enum Refusal {
         /// The object.
         key: ObjectKey,
     },
+    /// A claim should go, and the manifest does not say that this may be.
+    #[error(
+        "the component wants to delete {key}, but its manifest does not say that claims may be deleted \
+         (prune), and what is stored in one is lost with it"
+    )]
+    ClaimKept {
+        /// The claim.
+        key: ObjectKey,
+    },
     /// An intent names the resource itself.
     #[error("the component wants to write its own resource {key}; it decides about status only")]
     Itself {
@@ -85,6 +94,11 @@ pub(super) fn check(intent: &Intent, context: &Context<'_>) -> Result<Checked, R
         Intent::Amend(amend) => &amend.object,
         Intent::Remove(Remove { key, uid: _ }) => {
             let kind = declared(key, context)?;
+            if is_claim(&key.kind)
+                && !context.children.iter().any(|child| child.prune && child.resource == *kind)
+            {
+                return Err(Refusal::ClaimKept { key: key.clone() });
+            }
             return Ok(Checked { key: placed(key.clone(), kind, context)?, body: Value::Null });
         }
         Intent::Keep(key) => {
@@ -140,6 +154,11 @@ fn declared<'a>(key: &ObjectKey, context: &Context<'a>) -> Result<&'a ResourceKi
         Some(child) => Ok(&child.resource),
         None => Err(Refusal::Undeclared { key: key.clone(), kind: (*key.kind).clone() }),
     }
+}
+
+/// Whether objects of this kind hold what cannot be made again.
+pub(super) fn is_claim(kind: &GroupVersionKind) -> bool {
+    kind.group.is_empty() && kind.kind == "PersistentVolumeClaim"
 }
 
 /// The key with the only namespace it may have.

@@ -8,6 +8,7 @@
 mod inject;
 mod intent;
 mod order;
+mod restarts;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -104,6 +105,9 @@ pub enum Write {
         key: ObjectKey,
         /// Its uid.
         uid: String,
+        /// A pod that its controller makes again: a restart, which the budget does
+        /// not count.
+        restart: bool,
     },
 }
 
@@ -142,13 +146,71 @@ pub enum Blocked {
         /// The object.
         key: ObjectKey,
     },
+    /// Another pod of the resource is on its way out; its end wakes the resource.
+    #[error("{key} is not restarted while {other} is on its way out: one restart at a time")]
+    RestartUnderWay {
+        /// The pod.
+        key: ObjectKey,
+        /// The other one.
+        other: ObjectKey,
+    },
+}
+
+/// How many objects may be deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Budget {
+    /// In one reconcile.
+    pub per_reconcile: usize,
+    /// In an hour, of all resources of the operlet.
+    pub per_hour: usize,
+    /// What is left of it.
+    pub left_this_hour: usize,
+}
+
+/// Deletes that are not made, none of them, because there are too many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Withheld {
+    /// Too many at once.
+    #[error(
+        "{count} objects would be deleted, and the budget is {limit} in one reconcile \
+         (spec.deletionBudget.perReconcile of the Operlet): none is; raise the budget if this is meant"
+    )]
+    PerReconcile {
+        /// How many there are.
+        count: usize,
+        /// How many there may be.
+        limit: usize,
+    },
+    /// Too many within an hour.
+    #[error(
+        "{count} objects would be deleted, and {left} are left of the operlet's budget of {limit} an hour \
+         (spec.deletionBudget.perHour of the Operlet): none is; wait, or raise the budget if this is meant"
+    )]
+    PerHour {
+        /// How many there are.
+        count: usize,
+        /// How many are left.
+        left: usize,
+        /// How many there may be.
+        limit: usize,
+    },
 }
 
 impl Blocked {
     /// Whether it passes by itself.
     #[must_use]
     pub fn passes(&self) -> bool {
-        matches!(self, Self::Leaving { .. })
+        matches!(self, Self::Leaving { .. } | Self::RestartUnderWay { .. })
+    }
+}
+
+impl Withheld {
+    /// How many objects are not deleted.
+    #[must_use]
+    pub fn count(self) -> usize {
+        match self {
+            Self::PerReconcile { count, .. } | Self::PerHour { count, .. } => count,
+        }
     }
 }
 
@@ -167,6 +229,9 @@ pub struct Context<'a> {
     pub existing: &'a BTreeMap<ObjectKey, Existing>,
     /// The last writes of this host.
     pub applied: &'a BTreeMap<ObjectKey, Applied>,
+    /// How many objects may be deleted; none if it does not matter, because the
+    /// resource itself is being deleted and takes them along.
+    pub budget: Option<Budget>,
 }
 
 /// Writes in the order in which they are made: what others depend on first,
@@ -179,6 +244,16 @@ pub struct Plan {
     pub blocked: Vec<Blocked>,
     /// Applies that were left out because nothing changed since the last one.
     pub unchanged: usize,
+    /// Why no object is deleted, though some should be.
+    pub withheld: Option<Withheld>,
+}
+
+impl Plan {
+    /// How many objects it deletes, restarts aside.
+    #[must_use]
+    pub fn deletions(&self) -> usize {
+        self.writes.iter().filter(|write| matches!(write, Write::Delete { restart: false, .. })).count()
+    }
 }
 
 /// Makes the plan for an outcome.
@@ -205,6 +280,8 @@ pub fn plan(outcome: &Outcome, context: &Context<'_>) -> Result<Plan, Refusal> {
         }
     }
     prune(&wanted, context, &mut plan);
+    restarts::one_at_a_time(context, &mut plan);
+    withhold(context.budget, &mut plan);
     order::sort(&mut plan.writes);
     Ok(plan)
 }
@@ -270,8 +347,26 @@ fn remove_object(key: ObjectKey, uid: &str, context: &Context<'_>, plan: &mut Pl
     match existing.map(|existing| stranger(existing, context)) {
         None => {}
         Some(Some(controller)) => plan.blocked.push(foreign(key, controller)),
-        Some(None) => plan.writes.push(Write::Delete { key, uid: uid.to_owned() }),
+        Some(None) => {
+            let restart = existing.is_some_and(|existing| restarts::is_restart(&key, existing, context));
+            plan.writes.push(Write::Delete { key, uid: uid.to_owned(), restart });
+        }
     }
+}
+
+/// Makes no delete at all if there are more than the budget allows: which of them
+/// are meant cannot be told.
+fn withhold(budget: Option<Budget>, plan: &mut Plan) {
+    let Some(Budget { per_reconcile, per_hour, left_this_hour }) = budget else { return };
+    let count = plan.deletions();
+    plan.withheld = if count > per_reconcile {
+        Some(Withheld::PerReconcile { count, limit: per_reconcile })
+    } else if count > left_this_hour {
+        Some(Withheld::PerHour { count, left: left_this_hour, limit: per_hour })
+    } else {
+        return;
+    };
+    plan.writes.retain(|write| !matches!(write, Write::Delete { restart: false, .. }));
 }
 
 /// The controller at the end of the chain above an object, if it is neither the
@@ -343,9 +438,12 @@ fn prune(wanted: &BTreeSet<ObjectKey>, context: &Context<'_>, plan: &mut Plan) {
         let ensured = existing.applied_by.as_deref() == Some(context.operlet)
             && existing.controller.as_ref().is_some_and(|controller| controller.uid == context.owner.uid);
         let may_go = (context.children.iter().chain(context.retired))
-            .any(|child| child.prune && child.resource.kind == *key.kind);
+            .any(|child| child.prune && child.resource.kind == *key.kind)
+            // What is stored in a claim is never lost by leaving it out.
+            && !intent::is_claim(&key.kind);
         if ensured && may_go && !existing.deleting && !wanted.contains(key) {
-            plan.writes.push(Write::Delete { key: key.clone(), uid: existing.uid.clone() });
+            let (key, uid) = (key.clone(), existing.uid.clone());
+            plan.writes.push(Write::Delete { key, uid, restart: false });
         }
     }
 }

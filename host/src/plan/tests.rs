@@ -21,6 +21,7 @@ fn children() -> Vec<ChildKind> {
         child("v1", "ConfigMap", "configmaps", true, true),
         child("v1", "Secret", "secrets", true, false),
         child("v1", "Pod", "pods", true, false),
+        child("v1", "PersistentVolumeClaim", "persistentvolumeclaims", true, true),
         child("apps/v1", "StatefulSet", "statefulsets", true, true),
         child("rbac.authorization.k8s.io/v1", "ClusterRole", "clusterroles", false, true),
     ]
@@ -69,6 +70,7 @@ fn plan_with(
         retired: &[child("v1", "Service", "services", true, true)],
         existing: &existing.iter().cloned().collect(),
         applied: &applied.iter().cloned().collect(),
+        budget: Some(Budget { per_reconcile: 5, per_hour: 50, left_this_hour: 7 }),
     };
     plan(&outcome, &context)
 }
@@ -292,4 +294,90 @@ fn an_amendment_cannot_change_the_marks_of_ownership() {
     };
     assert!(with("labels", "operlet.dev/owner").contains("operlet.dev/owner"));
     assert!(with("annotations", "operlet.dev/applied-by").contains("operlet.dev/applied-by"));
+}
+
+fn many(kind: &str, count: usize, existing: &Existing) -> Vec<(ObjectKey, Existing)> {
+    let object = |n: usize| Existing { uid: format!("uid-{n}"), ..existing.clone() };
+    (0..count).map(|n| (key("v1", kind, &format!("o{n}")), object(n))).collect()
+}
+
+#[test]
+fn over_the_budget_nothing_is_deleted_and_all_else_is_written() {
+    let five = planned(vec![ensure(&config_map("a"))], &many("ConfigMap", 5, &ensured()));
+    assert_eq!((five.deletions(), five.withheld), (5, None));
+    let six = planned(vec![ensure(&config_map("a"))], &many("ConfigMap", 6, &ensured()));
+    assert_eq!(six.withheld, Some(Withheld::PerReconcile { count: 6, limit: 5 }));
+    assert!(matches!(six.writes.as_slice(), [Write::Apply { .. }]), "{six:?}");
+    let left = |left_this_hour| {
+        let context = Context {
+            operlet: OPERLET,
+            owner: &owner(),
+            children: &children(),
+            retired: &[],
+            existing: &many("ConfigMap", 3, &ensured()).into_iter().collect(),
+            applied: &BTreeMap::new(),
+            budget: Some(Budget { per_reconcile: 5, per_hour: 50, left_this_hour }),
+        };
+        plan(&Outcome::default(), &context).unwrap().withheld
+    };
+    assert_eq!(left(3), None);
+    assert_eq!(left(2), Some(Withheld::PerHour { count: 3, left: 2, limit: 50 }));
+}
+
+fn removals(existing: &[(ObjectKey, Existing)]) -> Vec<Intent> {
+    let remove = |(key, existing): &(ObjectKey, Existing)| {
+        Intent::Remove(Remove { key: key.clone(), uid: existing.uid.clone() })
+    };
+    existing.iter().map(remove).collect()
+}
+
+#[test]
+fn a_pod_that_is_made_again_is_restarted_outside_the_budget_and_one_at_a_time() {
+    let set = (key("apps/v1", "StatefulSet", "set"), Existing { uid: "uid-of-set".into(), ..ensured() });
+    let keep_set = || Intent::Keep(set.0.clone());
+    let pod = Existing {
+        controller: Some(controller("StatefulSet", "set", "uid-of-set")),
+        applied_by: None,
+        ..ensured()
+    };
+    let pods = many("Pod", 3, &pod);
+    let mut existing = pods.clone();
+    existing.push(set.clone());
+    let mut intents = removals(&pods);
+    intents.reverse();
+    intents.push(keep_set());
+    let first = planned(intents.clone(), &existing);
+    assert_eq!((first.deletions(), first.withheld), (0, None));
+    assert!(
+        matches!(first.writes.as_slice(), [Write::Delete { key, restart: true, .. }] if key.name == "o0"),
+        "{first:?}"
+    );
+    assert_eq!(first.blocked.len(), 2);
+    assert!(first.blocked.iter().all(Blocked::passes));
+    existing[0].1.deleting = true;
+    let second = planned(intents, &existing);
+    assert!(second.writes.is_empty(), "{second:?}");
+    let text = second.blocked[0].to_string();
+    assert!(text.contains("o1") && text.contains("while Pod space/o0"), "{text}");
+}
+
+#[test]
+fn a_claim_goes_only_when_it_is_named_and_the_manifest_allows_it() {
+    let claim = (key("v1", "PersistentVolumeClaim", "data"), ensured());
+    assert!(planned(vec![], std::slice::from_ref(&claim)).writes.is_empty(), "left out is not enough");
+    let named = removals(std::slice::from_ref(&claim));
+    assert_eq!(planned(named.clone(), std::slice::from_ref(&claim)).deletions(), 1);
+    let outcome = Outcome { intents: named, ..Outcome::default() };
+    let kept = [child("v1", "PersistentVolumeClaim", "persistentvolumeclaims", true, false)];
+    let context = Context {
+        operlet: OPERLET,
+        owner: &owner(),
+        children: &kept,
+        retired: &[],
+        existing: &[claim].into_iter().collect(),
+        applied: &BTreeMap::new(),
+        budget: None,
+    };
+    let refusal = plan(&outcome, &context).unwrap_err();
+    assert!(matches!(refusal, Refusal::ClaimKept { .. }), "{refusal}");
 }

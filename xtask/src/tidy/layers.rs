@@ -10,21 +10,23 @@ const HOST: &str = "host/src/";
 
 /// What a module may import of the crate. A module that is not listed may
 /// import any but those of `TOP`.
-const IMPORTS: [(&str, &[&str]); 6] = [
+const IMPORTS: [(&str, &[&str]); 8] = [
     ("model", &[]),
     ("plan", &["model"]),
     ("engine", &["model"]),
     ("exchange", &["model"]),
     // It compiles and describes the components that it takes in.
     ("operlets", &["model", "engine"]),
-    ("controller", &["model", "plan", "engine", "operlets", "exchange"]),
+    ("controller", &["model", "plan", "engine", "operlets", "exchange", "lease"]),
+    ("lease", &[]),
+    ("metrics", &[]),
 ];
 
 /// The top of the order, and who may import it.
 const TOP: [(&str, &[&str]); 3] = [("controller", &["run"]), ("run", &["cli", "main"]), ("cli", &["main"])];
 
 /// Modules beside the pipeline that all but the pure ones may use.
-const SHARED: [&str; 1] = ["telemetry"];
+const SHARED: [&str; 2] = ["telemetry", "metrics"];
 
 /// Modules that compute and do nothing else.
 const PURE: [&str; 2] = ["model", "plan"];

@@ -1,0 +1,246 @@
+//! Answers what a component asks: reads as the operlet's ServiceAccount, and
+//! exchanges with pods of the resource.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use futures::future::join_all;
+use kube::{ResourceExt as _, api::ListParams};
+use tokio::{sync::Semaphore, time::Instant};
+
+use super::{
+    dependencies::{Read, Version},
+    informer::{api_for, describe},
+    observe::Observed,
+    reach,
+    runtime::{Live, Runtime},
+    store::{Given, Stored},
+};
+use crate::model::{
+    Answer, Effect, Exchange, ExchangeEnd, GroupVersionKind, ObjectKey, Question, Request, ResourceKind,
+    Response,
+};
+
+/// Reads side by side in one reconcile.
+const READS_MAX: usize = 16;
+
+/// What a list may bring: more is never cut off silently.
+const LISTED_MAX: usize = 512;
+
+/// Answers for one reconcile.
+pub(super) struct Asking<'a> {
+    pub(super) runtime: &'a Runtime,
+    pub(super) live: &'a Live,
+    pub(super) observed: &'a Observed,
+    /// When the reconcile must be over.
+    pub(super) deadline: Instant,
+}
+
+/// What came of the questions of one round.
+pub(super) struct Answered {
+    pub(super) answers: Vec<Answer>,
+    /// What was read.
+    pub(super) reads: BTreeSet<Read>,
+    /// Reads that were refused for want of a right.
+    pub(super) forbidden: Vec<String>,
+}
+
+/// What came of one question.
+struct One {
+    response: Response,
+    read: Option<Read>,
+    forbidden: Option<String>,
+}
+
+impl One {
+    fn of(response: Response) -> Self {
+        Self { response, read: None, forbidden: None }
+    }
+}
+
+impl Asking<'_> {
+    /// Answers all of them side by side; it takes as long as the slowest.
+    pub(super) async fn answer(&self, questions: Vec<Question>) -> Answered {
+        let reading = Semaphore::new(READS_MAX);
+        let all = questions.into_iter().map(|Question { id, request }| {
+            let reading = &reading;
+            async move { (id, self.one(request, reading).await) }
+        });
+        let mut answered = Answered { answers: Vec::new(), reads: BTreeSet::new(), forbidden: Vec::new() };
+        for (id, One { response, read, forbidden }) in join_all(all).await {
+            answered.answers.push(Answer { id, response });
+            answered.reads.extend(read);
+            answered.forbidden.extend(forbidden);
+        }
+        answered
+    }
+
+    async fn one(&self, request: Request, reading: &Semaphore) -> One {
+        // The semaphore is never closed.
+        match request {
+            Request::Get(key) => {
+                let _turn = reading.acquire().await;
+                self.get(key).await
+            }
+            Request::List { kind, selector } => {
+                let _turn = reading.acquire().await;
+                self.list(&kind, selector).await
+            }
+            Request::Exchange(exchange) => One::of(Response::Exchange(self.exchange(exchange).await)),
+        }
+    }
+
+    async fn get(&self, asked: ObjectKey) -> One {
+        let kind = match self.readable(&asked.kind, asked.namespace.as_deref()) {
+            Ok(kind) => kind,
+            Err(reason) => return One::of(Response::Denied(reason)),
+        };
+        let namespace = self.namespace(kind);
+        let key = ObjectKey { namespace: namespace.clone(), ..asked };
+        let read = Read::object(key.clone());
+        if let Err(error) = self.runtime.dependencies.watch(self.resource(), kind, &read) {
+            return One::of(Response::Unavailable(error.to_string()));
+        }
+        let api = api_for(&self.runtime.client, kind, namespace.as_deref());
+        match api.get_opt(&key.name).await {
+            Ok(found) => {
+                let versions = found.iter().map(version).collect();
+                self.runtime.dependencies.found(&read, versions);
+                let object = found.map(|object| Stored::new(&key.kind, object).json);
+                One { response: Response::Object(object), read: Some(read), forbidden: None }
+            }
+            Err(error) => failed(&error, read, &format!("get {key}")),
+        }
+    }
+
+    async fn list(&self, asked: &GroupVersionKind, selector: String) -> One {
+        let kind = match self.readable(asked, None) {
+            Ok(kind) => kind,
+            Err(reason) => return One::of(Response::Denied(reason)),
+        };
+        let namespace = self.namespace(kind);
+        let shared = Arc::new(kind.kind.clone());
+        let read = Read::list(Arc::clone(&shared), namespace.clone(), selector.clone());
+        if let Err(error) = self.runtime.dependencies.watch(self.resource(), kind, &read) {
+            return One::of(Response::Unavailable(error.to_string()));
+        }
+        let api = api_for(&self.runtime.client, kind, namespace.as_deref());
+        // Without a version the list is of the most recent state.
+        let one_more = u32::try_from(LISTED_MAX.saturating_add(1)).unwrap_or(u32::MAX);
+        match api.list(&ListParams::default().labels(&selector).limit(one_more)).await {
+            Ok(list) if list.items.len() > LISTED_MAX => {
+                let plural = &kind.plural;
+                let reason =
+                    format!("more than {LISTED_MAX} {plural} match {selector:?}: narrow the selector");
+                One::of(Response::Denied(reason))
+            }
+            Ok(list) => {
+                let mut items = list.items;
+                items.sort_by_key(|item| item.name_any());
+                self.runtime.dependencies.found(&read, items.iter().map(version).collect());
+                let objects = items.into_iter().map(|object| Stored::new(&shared, object).json).collect();
+                One { response: Response::Objects(objects), read: Some(read), forbidden: None }
+            }
+            Err(error) => failed(&error, read, &format!("list {}", kind.plural)),
+        }
+    }
+
+    async fn exchange(&self, exchange: Exchange) -> ExchangeEnd {
+        let ended = match exchange.effect {
+            Effect::Probe => self.talk(&exchange).await,
+            Effect::Act => self.act(&exchange).await,
+        };
+        ended.unwrap_or_else(|before| {
+            // What was never run was not counted there.
+            self.runtime.metrics.exchange(exchange.effect.name(), before.name());
+            before
+        })
+    }
+
+    /// As [`Asking::talk`]. An act is made only while the resource is what the component was shown and
+    /// this host may act, and is over before another host may begin.
+    async fn act(&self, exchange: &Exchange) -> Result<ExchangeEnd, ExchangeEnd> {
+        // Everything that takes time comes first, so that the last look is fresh.
+        let target = reach::target(self.runtime, self.resource(), exchange).await?;
+        let primary = &self.live.manifest.primary;
+        let api = api_for(&self.runtime.client, primary, self.resource().namespace.as_deref());
+        let current = match api.get_metadata_opt(&self.resource().name).await {
+            Ok(current) => current,
+            Err(error) => {
+                let reason = format!("the resource could not be read before the act: {}", describe(&error));
+                return Err(ExchangeEnd::Unreachable(reason));
+            }
+        };
+        let seen = &self.observed.resource;
+        let same = current.is_some_and(|current| {
+            current.uid().as_deref() == Some(seen.uid())
+                && current.resource_version().as_deref() == Some(seen.resource_version())
+        });
+        let Some(end) = self.runtime.leadership.hard_end() else { return Err(ExchangeEnd::Stale) };
+        if !same || !self.runtime.leadership.may_write() {
+            return Err(ExchangeEnd::Stale);
+        }
+        Ok(self.runtime.exchanges.run(exchange, &target, self.deadline.min(end)).await)
+    }
+
+    /// How an exchange ended; as an error, that it did before it began.
+    async fn talk(&self, exchange: &Exchange) -> Result<ExchangeEnd, ExchangeEnd> {
+        let target = reach::target(self.runtime, self.resource(), exchange).await?;
+        Ok(self.runtime.exchanges.run(exchange, &target, self.deadline).await)
+    }
+
+    fn resource(&self) -> &ObjectKey {
+        &self.observed.owner.key
+    }
+
+    /// Where objects of a kind are read.
+    fn namespace(&self, kind: &ResourceKind) -> Option<String> {
+        self.resource().namespace.clone().filter(|_| kind.namespaced)
+    }
+
+    /// The kind, if the component may read it; else why not.
+    fn readable(&self, asked: &GroupVersionKind, namespace: Option<&str>) -> Result<&ResourceKind, String> {
+        let manifest = &self.live.manifest;
+        let children = manifest.children.iter().map(|child| &child.resource);
+        let mut named = std::iter::once(&manifest.primary)
+            .chain(children)
+            .chain(&manifest.observed_only)
+            .chain(&manifest.reads);
+        let Some(kind) = named.find(|kind| kind.kind == *asked) else {
+            return Err(format!("the component's manifest does not name {asked}; add it to `reads`"));
+        };
+        let own = self.resource().namespace.as_deref();
+        if kind.namespaced && own.is_none() {
+            return Err(format!("{asked} lives in namespaces, and the resource in none"));
+        }
+        match namespace {
+            Some(namespace) if !kind.namespaced || Some(namespace) != own => Err(format!(
+                "{asked} may be read only {}",
+                own.filter(|_| kind.namespaced)
+                    .map_or("without a namespace".to_owned(), |own| format!("in the namespace {own}"))
+            )),
+            _ => Ok(kind),
+        }
+    }
+}
+
+fn version(object: &Given) -> (String, Version) {
+    let version = Version {
+        uid: object.uid().unwrap_or_default(),
+        resource_version: object.resource_version().unwrap_or_default(),
+    };
+    (object.name_any(), version)
+}
+
+fn failed(error: &kube::Error, read: Read, what: &str) -> One {
+    let reason = format!("cannot {what}: {}", describe(error));
+    match error {
+        kube::Error::Api(status) if status.is_forbidden() => {
+            One { response: Response::Denied(reason.clone()), read: Some(read), forbidden: Some(reason) }
+        }
+        // A selector that is none, or a kind that nobody serves.
+        kube::Error::Api(status) if status.code == 400 || status.is_not_found() => {
+            One { response: Response::Denied(reason), read: Some(read), forbidden: None }
+        }
+        _ => One { response: Response::Unavailable(reason), read: Some(read), forbidden: None },
+    }
+}

@@ -1,0 +1,1 @@
+//! Exchanges and probes over real sockets of this machine.
