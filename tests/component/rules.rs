@@ -24,6 +24,7 @@ async fn refusal(behaviour: &str) -> Refusal {
         retired: &[],
         existing: &BTreeMap::new(),
         applied: &BTreeMap::new(),
+        budget: None,
     };
     match plan::plan(&settled(&component, behaviour).await, &context) {
         Err(refusal) => refusal,
