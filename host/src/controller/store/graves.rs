@@ -71,23 +71,18 @@ impl Graves {
     pub(super) fn dead(&mut self, uid: &str, last: Option<Arc<Stored>>) {
         let grave = self.grave(uid);
         grave.fate = Fate::Dead;
-        if !grave.told && last.is_some() {
-            grave.last = last;
-        }
+        grave.last = last.or(grave.last.take());
     }
 
     /// The watch said that it left. Returns whether that is to be told.
     pub(super) fn left(&mut self, stored: &Stored) -> bool {
-        if self.by_uid.get(stored.uid()).is_some_and(|grave| grave.told) && self.refuse(stored, Source::Watch)
-        {
-            return false;
-        }
         let grave = self.grave(stored.uid());
         if grave.fate != Fate::Dead {
             grave.fate = Fate::LeftAt(stored.version);
         }
+        let untold = !grave.told;
         grave.tell();
-        true
+        untold
     }
 
     /// A list did not bring it; that is being told.
