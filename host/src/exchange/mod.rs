@@ -17,6 +17,7 @@ mod dial;
 mod probe;
 mod probes;
 mod rules;
+mod schedule;
 mod search;
 mod slots;
 #[cfg(test)]
