@@ -83,6 +83,8 @@ struct Host {
     observer: Arc<dyn Observer>,
     limits: ConnectionLimits,
     slots: Slots,
+    /// From when on the instants of rounds are counted.
+    origin: Instant,
 }
 
 impl Exchanges {
@@ -90,7 +92,7 @@ impl Exchanges {
     #[must_use]
     pub fn new(dial: Arc<dyn Dial>, limits: ConnectionLimits, observer: Arc<dyn Observer>) -> Self {
         let slots = Slots::new("this host", limits.host);
-        Self { host: Arc::new(Host { dial, observer, limits, slots }) }
+        Self { host: Arc::new(Host { dial, observer, limits, slots, origin: Instant::now() }) }
     }
 
     /// The exchanges of one operlet, with a limit of its own.

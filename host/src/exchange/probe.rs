@@ -77,7 +77,7 @@ impl Running {
     /// Goes on until it is dropped.
     pub(super) async fn run(mut self, first: Instant) {
         let every = Duration::from_millis(u64::from(self.probe.every_ms));
-        let mut schedule = Schedule { next: first, every };
+        let mut schedule = Schedule::new(self.exchanges.host.origin, first, every);
         loop {
             sleep_until(schedule.next).await;
             let Err(end) = self.connection(&mut schedule).await;

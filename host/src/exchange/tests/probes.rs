@@ -492,7 +492,8 @@ async fn many_that_start_together_are_spread_out() {
     for _ in 0..50 {
         last = fixture.woken().await;
     }
-    assert!(last - begin >= Duration::from_millis(49), "{:?}", last - begin);
+    // They start a millisecond apart, and those of ten milliseconds together.
+    assert!(last - begin >= Duration::from_millis(39), "{:?}", last - begin);
     assert_eq!(fixture.ends().len(), 50);
 }
 

@@ -25,7 +25,7 @@ use super::{
 };
 use crate::model::{Effect, Exchange, ExchangeEnd, Step, Until};
 
-const NAME: &str = "pod-0.redis.example";
+const NAME: &str = "pod-0.pods.example";
 
 /// An authority.
 struct Authority {
@@ -172,7 +172,7 @@ async fn an_address_may_be_the_name() {
     let server = server(&authority.certify("127.0.0.1"), None, BOTH).await;
     let tls = TlsMaterial { server_name: "127.0.0.1".into(), ..trusting(&authority) };
     assert_eq!(ping(&server, tls).await, replies(&["PING\r\n"]));
-    check_failed(&ping(&server, trusting(&authority)).await, "is not for the name \"pod-0.redis.example\"");
+    check_failed(&ping(&server, trusting(&authority)).await, "is not for the name \"pod-0.pods.example\"");
 }
 
 #[tokio::test]
@@ -184,8 +184,8 @@ async fn a_peer_with_a_wrong_certificate_gets_not_a_byte() {
     // An authority that was made anew under the same name.
     let renewed = ping(&right, trusting(&Authority::new("right"))).await;
     check_failed(&renewed, "the CA bundle");
-    let named = server(&authority.certify("pod-1.redis.example"), None, BOTH).await;
-    let name = "is not for the name \"pod-0.redis.example\" but for ";
+    let named = server(&authority.certify("pod-1.pods.example"), None, BOTH).await;
+    let name = "is not for the name \"pod-0.pods.example\" but for ";
     check_failed(&ping(&named, trusting(&authority)).await, name);
     let old = server(&authority.certify_until(NAME, 2000), None, BOTH).await;
     check_failed(&ping(&old, trusting(&authority)).await, "the peer's certificate has expired");
