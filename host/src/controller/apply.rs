@@ -215,13 +215,7 @@ struct Changes<'a> {
 }
 
 impl Changes<'_> {
-    fn written(
-        self,
-        key: &ObjectKey,
-        object: Given,
-        intent: Option<Fingerprint>,
-        report: &mut Report,
-    ) {
+    fn written(self, key: &ObjectKey, object: Given, intent: Option<Fingerprint>, report: &mut Report) {
         let stored = Stored::new(&key.kind, object);
         if let Some(intent) = intent {
             self.memory.applied.insert(key.clone(), Applied { intent, result: stored.content });

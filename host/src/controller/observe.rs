@@ -56,7 +56,8 @@ impl Observed {
     pub(super) fn foreign(&self, memory: &Memory) -> Fingerprint {
         let mut hash = self.surroundings.clone();
         for stored in self.owned.iter().chain([&self.resource]) {
-            let own = memory.own_versions.get(&stored.key).map(String::as_str) == Some(stored.resource_version());
+            let own =
+                memory.own_versions.get(&stored.key).map(String::as_str) == Some(stored.resource_version());
             if own {
                 hash.update(stored.uid().as_bytes());
             } else {

@@ -17,6 +17,7 @@ mod dial;
 mod probe;
 mod probes;
 mod rules;
+mod schedule;
 mod search;
 mod slots;
 #[cfg(test)]
@@ -81,6 +82,8 @@ struct Host {
     dial: Arc<dyn Dial>,
     limits: ConnectionLimits,
     slots: Slots,
+    /// From when on the instants of rounds are counted.
+    origin: Instant,
 }
 
 impl Exchanges {
@@ -88,10 +91,10 @@ impl Exchanges {
     #[must_use]
     pub fn new(dial: Arc<dyn Dial>, limits: ConnectionLimits) -> Self {
         let slots = Slots::new("this host", limits.host);
-        Self { host: Arc::new(Host { dial, limits, slots }) }
+        Self { host: Arc::new(Host { dial, limits, slots, origin: Instant::now() }) }
     }
 
-    /// The exchanges of one operlet, with a limit of its own.
+    /// The exchanges of one operlet, with a limit and an observer of its own.
     #[must_use]
     pub fn operlet(&self, observer: Arc<dyn Observer>) -> OperletExchanges {
         let slots = Arc::new(Slots::new("one operlet", self.host.limits.operlet));

@@ -13,8 +13,8 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 use crate::model::{Exchange, ExchangeEnd, ObjectKey, Probe, ProbeReport};
 
 use super::{
-    OperletExchanges, Target, bytes_max, connection::Connection, conversation::poll_receive, due, slots::Use,
-    transcript::Transcript,
+    OperletExchanges, Target, bytes_max, connection::Connection, conversation::poll_receive, due,
+    schedule::Schedule, slots::Use, transcript::Transcript,
 };
 
 /// Finds out where a probe goes, at the start of each connection.
@@ -76,8 +76,8 @@ pub(super) struct Running {
 impl Running {
     /// Goes on until it is dropped.
     pub(super) async fn run(mut self, first: Instant) {
-        let every = Duration::from_millis(u64::from(self.probe.every_ms.max(1)));
-        let mut schedule = Schedule { next: first, every };
+        let every = Duration::from_millis(u64::from(self.probe.every_ms));
+        let mut schedule = Schedule::new(self.exchanges.host.origin, first, every);
         loop {
             sleep_until(schedule.next).await;
             let Err(end) = self.connection(&mut schedule).await;
@@ -176,22 +176,5 @@ impl Running {
     fn wake(&self) {
         self.exchanges.observer.probe_wake();
         (self.hooks.wake)(&self.resource);
-    }
-}
-
-/// The instants of rounds.
-struct Schedule {
-    next: Instant,
-    every: Duration,
-}
-
-impl Schedule {
-    /// The next instant after `now` of those that are due. The ones that were
-    /// missed are left out: after a pause, rounds in a row would tell nothing.
-    fn skip_past(&mut self, now: Instant) {
-        let Some(late) = now.checked_duration_since(self.next) else { return };
-        let missed = late.as_nanos() / self.every.as_nanos().max(1);
-        let missed = u32::try_from(missed).unwrap_or(u32::MAX).saturating_add(1);
-        self.next += self.every.saturating_mul(missed);
     }
 }

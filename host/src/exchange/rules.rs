@@ -99,18 +99,18 @@ pub fn address(
 
 /// What makes an address one that no pod on a cluster's network has.
 fn forbidden(address: IpAddr) -> Option<&'static str> {
-    // An IPv4 address in the clothes of an IPv6 one goes where the former goes.
-    match address.to_canonical() {
+    match address {
         IpAddr::V4(address) => forbidden_v4(address),
         IpAddr::V6(address) => {
-            let compatible = address.to_ipv4().and_then(forbidden_v4);
+            // In the clothes of an IPv6 address it goes where it goes without.
+            let disguised = address.to_ipv4().and_then(forbidden_v4);
             let own = [
                 (address.is_loopback(), "a loopback address"),
                 (address.is_unspecified(), "unspecified"),
                 (address.is_multicast(), "a multicast address"),
                 (address.is_unicast_link_local(), "a link-local address"),
             ];
-            own.iter().find_map(|(is, kind)| is.then_some(*kind)).or(compatible)
+            own.iter().find_map(|(is, kind)| is.then_some(*kind)).or(disguised)
         }
     }
 }

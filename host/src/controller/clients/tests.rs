@@ -62,7 +62,8 @@ fn without_the_lease_nothing_that_changes_something_is_sent() {
         let (lease, leadership) = Leadership::played();
         lease.taken("host-2");
         let clients = clients(&server, leadership);
-        for client in [clients.host().unwrap(), clients.impersonate("things").unwrap().on_behalf_of("things")] {
+        for client in [clients.host().unwrap(), clients.impersonate("things").unwrap().on_behalf_of("things")]
+        {
             for method in ["POST", "PUT", "PATCH", "DELETE"] {
                 let error = client.request_text(request(method, POD)).await.unwrap_err();
                 assert!(matches!(NotHolder::of(&error), Some(NotHolder::Refused { .. })), "{method}");
