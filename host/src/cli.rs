@@ -18,6 +18,7 @@ use std::{
 use clap::{Parser, Subcommand};
 
 use crate::{
+    engine,
     run::{self, RunOptions},
     telemetry::{self, TelemetryOptions},
 };
@@ -60,6 +61,10 @@ enum Command {
 /// Does what the arguments of the process say.
 #[must_use]
 pub fn main() -> ExitCode {
+    // Before anything else is set up: it is this program's own doing, not a user's.
+    if std::env::args_os().nth(1).is_some_and(|argument| argument == engine::COMPILE_COMMAND) {
+        return exit(engine::compile_for_parent());
+    }
     let Cli { telemetry, command } = Cli::parse();
     telemetry::start(&telemetry);
     let done = match command {
@@ -69,6 +74,10 @@ pub fn main() -> ExitCode {
         Command::Package(options) => offline(package::package(options)),
         Command::Crd => definition::definition().map_err(told),
     };
+    exit(done)
+}
+
+fn exit(done: anyhow::Result<()>) -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -73,7 +73,9 @@ pub async fn run(options: RunOptions) -> anyhow::Result<()> {
     let lease = Lease::new(lease);
     let leadership = lease.leadership();
     let clients = Clients::new(Arc::new(config), &namespace, leadership.clone(), metrics.clone());
-    let engine = Engine::new(EngineOptions::default()).context("cannot set up the WebAssembly engine")?;
+    let compiler = std::env::current_exe().context("cannot tell where this program is")?;
+    let options = EngineOptions { compiler: Some(compiler), ..EngineOptions::default() };
+    let engine = Engine::new(options).context("cannot set up the WebAssembly engine")?;
     let exchanges = Exchanges::new(Arc::new(TcpDial), ConnectionLimits::default());
     let supervisor = Supervisor::new(SupervisorOptions { clients, engine, exchanges, namespace, instance })
         .context("cannot make a client for the cluster")?;

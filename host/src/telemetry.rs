@@ -123,7 +123,7 @@ mod tests {
     }
 
     fn of_a_reconcile() -> Span {
-        reconcile_span("things", "0123456789abcdef", &"Redis team/cache")
+        reconcile_span("things", "0123456789abcdef", &"Thing team/cache")
     }
 
     #[test]
@@ -132,7 +132,7 @@ mod tests {
         let (_, line) = line.split_once(' ').unwrap();
         assert_eq!(
             line.trim(),
-            "WARN reconcile: part: told count=2 operlet=things digest=0123456789abcdef resource=Redis team/cache"
+            "WARN reconcile: part: told count=2 operlet=things digest=0123456789abcdef resource=Thing team/cache"
         );
     }
 
@@ -142,7 +142,7 @@ mod tests {
         let line: serde_json::Value = serde_json::from_str(&line).unwrap();
         assert_eq!(line["message"], "told");
         let expected = serde_json::json!({
-            "name": "reconcile", "operlet": "things", "digest": "0123456789abcdef", "resource": "Redis team/cache",
+            "name": "reconcile", "operlet": "things", "digest": "0123456789abcdef", "resource": "Thing team/cache",
         });
         assert_eq!(line["span"], expected);
     }

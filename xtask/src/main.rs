@@ -1,5 +1,6 @@
 //! What a plain cargo command cannot do: `cargo xtask --help` lists it.
 
+mod bench;
 mod building;
 mod codegen;
 mod demo;
@@ -34,6 +35,7 @@ enum Task {
     Dist(dist::Dist),
     Tidy(tidy::Tidy),
     Test(test::Test),
+    Bench(bench::Bench),
     Demo(demo::Demo),
     Lab(operlet_lab::LabCommand),
 }
@@ -57,6 +59,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Task::Dist(command) => command.run(&workspace),
         Task::Tidy(command) => command.run(&workspace),
         Task::Test(command) => command.run(&workspace),
+        Task::Bench(command) => command.run(&workspace),
         Task::Demo(command) => command.run(&workspace),
         Task::Lab(command) => command.run(),
     }

@@ -12,7 +12,7 @@ use std::ffi::OsStr;
 use std::process::Command;
 
 /// The package of the tests that need more than one part of the project.
-const TESTS: &str = "operlet-tests";
+pub(crate) const TESTS: &str = "operlet-tests";
 
 /// Run the tests: one level, or all of them from the quickest to the slowest.
 ///
@@ -133,7 +133,7 @@ impl Level {
 }
 
 /// Runs a command whose output is for the person who waits for it.
-fn shown(command: &mut Command) -> Result<()> {
+pub(crate) fn shown(command: &mut Command) -> Result<()> {
     Progress::Shown.say(&format!("running `{}`", describe(command)));
     let status = command.status().with_context(|| format!("cannot start `{}`", describe(command)))?;
     if !status.success() {

@@ -97,8 +97,17 @@ impl Workspace {
 impl Package {
     /// The names of the package's integration tests.
     pub(crate) fn tests(&self) -> impl Iterator<Item = &str> {
-        let is_test = |target: &&Target| target.kind.iter().any(|kind| kind == "test");
-        self.targets.iter().filter(is_test).map(|target| target.name.as_str())
+        self.targets_of("test")
+    }
+
+    /// The names of the package's benchmarks.
+    pub(crate) fn benches(&self) -> impl Iterator<Item = &str> {
+        self.targets_of("bench")
+    }
+
+    fn targets_of(&self, kind: &'static str) -> impl Iterator<Item = &str> {
+        let is_one = move |target: &&Target| target.kind.iter().any(|one| one == kind);
+        self.targets.iter().filter(is_one).map(|target| target.name.as_str())
     }
 
     /// Whether the package, or an example of it, is a component once it is built for wasm32.

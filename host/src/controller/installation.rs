@@ -17,7 +17,8 @@ use super::{
     events::Events,
     finalizer,
     informer::describe,
-    report, rights,
+    report,
+    rights::{self, Right},
     runtime::Live,
     source_watch::SourceWatch,
     supervisor::Shared,
@@ -57,8 +58,8 @@ pub(super) struct Installation {
     deletions: Arc<Deletions>,
     /// Told when the ServiceAccount turned out to lack a right.
     forbidden: Arc<Notify>,
-    /// The component and the account that were found to have all rights.
-    authorized: Option<(Digest, String)>,
+    /// The rights that were found to be all there, and who has them.
+    authorized: Option<(Vec<Right>, String)>,
     /// The refused component and the generation of the spec it was refused under:
     /// looked at once, not at every event.
     refused: Option<(Digest, Option<i64>)>,
@@ -128,12 +129,13 @@ impl Installation {
         let Some(working) = self.working.as_ref().filter(|working| working.is_serving()) else { return true };
         let live = working.live();
         let account = working.account().to_owned();
-        let reviewed = (live.digest.clone(), account.clone());
+        // Most components need just what the ones before them did.
+        let reviewed = (rights::needed(&live.manifest), account.clone());
         if self.authorized.as_ref() == Some(&reviewed) {
             return true;
         }
         let account = format!("{}/{account}", self.shared.namespace);
-        match rights::missing(working.client(), &account, &live.manifest).await {
+        match rights::missing(working.client(), &account, &reviewed.0).await {
             Ok(None) => {
                 self.authorized = Some(reviewed);
                 let message = format!("{account} has every right that the component asks for");

@@ -15,7 +15,7 @@ const REVIEWS_MAX: usize = 8;
 
 /// A right, in all namespaces or for a kind without.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Right {
+pub(super) struct Right {
     group: String,
     /// The plural, with the subresource if there is one.
     resource: String,
@@ -25,7 +25,7 @@ struct Right {
 }
 
 /// Every right that a component needs, by its manifest.
-fn needed(manifest: &Manifest) -> Vec<Right> {
+pub(super) fn needed(manifest: &Manifest) -> Vec<Right> {
     let mut rights = Vec::new();
     let mut need = |kind: &ResourceKind, subresource, verbs: &[&'static str]| {
         rights.extend(verbs.iter().map(|verb| Right {
@@ -64,10 +64,10 @@ fn needed(manifest: &Manifest) -> Vec<Right> {
 pub(super) async fn missing(
     client: &Client,
     account: &str,
-    manifest: &Manifest,
+    needed: &[Right],
 ) -> Result<Option<String>, kube::Error> {
     let api: Api<SelfSubjectAccessReview> = Api::all(client.clone());
-    let reviews = needed(manifest).into_iter().map(|right| {
+    let reviews = needed.iter().cloned().map(|right| {
         let api = api.clone();
         async move {
             let granted = api.create(&PostParams::default(), &review(&right)).await?;

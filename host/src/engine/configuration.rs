@@ -1,5 +1,7 @@
 //! How wasmtime is set up, and why.
 
+use std::path::PathBuf;
+
 use wasmtime::{
     Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig, StoreContextMut, WasmFeatures,
     component::{Linker, WasmStr},
@@ -9,19 +11,22 @@ use super::{bindings::v0_1_0, store::StoreData};
 
 /// How much room an engine sets aside. It is address space, not memory, until it
 /// is used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EngineOptions {
     /// Calls side by side; a further one waits.
     pub calls_max: u16,
     /// The most linear memory that any component may be allowed.
     pub memory_bytes_max: usize,
+    /// The program that compiles, in a process of its own: the host's, of this very
+    /// version. None compiles in this process.
+    pub compiler: Option<PathBuf>,
 }
 
 impl Default for EngineOptions {
     fn default() -> Self {
         // Several operlets of 16 resources side by side; four times the memory
         // that a component gets unasked.
-        Self { calls_max: 64, memory_bytes_max: 256 * 1024 * 1024 }
+        Self { calls_max: 64, memory_bytes_max: 256 * 1024 * 1024, compiler: None }
     }
 }
 
@@ -93,7 +98,7 @@ fn config(options: EngineOptions) -> Config {
 }
 
 fn pool(options: EngineOptions) -> PoolingAllocationConfig {
-    let EngineOptions { calls_max, memory_bytes_max } = options;
+    let EngineOptions { calls_max, memory_bytes_max, compiler: _ } = options;
     let calls = u32::from(calls_max);
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(calls)

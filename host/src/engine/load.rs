@@ -59,6 +59,13 @@ pub enum LoadError {
         /// What the compiler says.
         problem: String,
     },
+    /// The process that compiles did not do so, through no fault of the component
+    /// that is known.
+    #[error("the component could not be compiled: {problem}")]
+    NotCompiled {
+        /// What happened to it.
+        problem: String,
+    },
     /// It was built against another version of the contract.
     #[error(
         "the component was built for version {found} of the contract operlet:operator, and this host \
@@ -156,15 +163,17 @@ fn guess(bytes: &[u8]) -> &'static str {
 }
 
 pub(super) fn compile(engine: &wasmtime::Engine, bytes: &[u8]) -> Result<Compiled, LoadError> {
-    Compiled::from_binary(engine, bytes).map_err(|error| {
-        let problem = one_line(&error);
-        let ends_early = ["unexpected end", "out of bounds (bound"].iter().any(|sign| problem.contains(sign));
-        if ends_early {
-            LoadError::Truncated { bytes: bytes.len(), problem }
-        } else {
-            LoadError::Invalid { problem }
-        }
-    })
+    Compiled::from_binary(engine, bytes).map_err(|error| classify(bytes, one_line(&error)))
+}
+
+/// What the compiler says, as far as it can be told apart.
+pub(super) fn classify(bytes: &[u8], problem: String) -> LoadError {
+    let ends_early = ["unexpected end", "out of bounds (bound"].iter().any(|sign| problem.contains(sign));
+    if ends_early {
+        LoadError::Truncated { bytes: bytes.len(), problem }
+    } else {
+        LoadError::Invalid { problem }
+    }
 }
 
 /// Checks what goes in and out, and prepares the calls.
@@ -277,7 +286,7 @@ fn list_or_nothing(names: &[String]) -> String {
 
 /// An error with its causes, without the line breaks that would not fit into a
 /// condition's message.
-fn one_line(error: &wasmtime::Error) -> String {
+pub(super) fn one_line(error: &wasmtime::Error) -> String {
     let text = format!("{error:#}");
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

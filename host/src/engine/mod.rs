@@ -11,6 +11,7 @@
 
 mod bindings;
 mod call;
+mod compiler;
 mod component;
 mod configuration;
 mod convert;
@@ -24,11 +25,15 @@ mod trap;
 mod verify;
 mod verify_exchange;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use tokio::sync::Semaphore;
 
 pub use call::CallError;
+pub(crate) use compiler::{COMPILE_COMMAND, serve as compile_for_parent};
 pub use component::{Component, DescribeError};
 pub use configuration::{EngineError, EngineOptions};
 pub use load::LoadError;
@@ -51,6 +56,8 @@ struct Shared {
     linker: wasmtime::component::Linker<store::StoreData>,
     ticker: Ticker,
     memory_bytes_max: usize,
+    /// Compiles, if not this process itself does.
+    compiler: Option<PathBuf>,
     /// One for each slot of the pool, so that a call waits for its turn where
     /// the pool would refuse it.
     slots: Semaphore,
@@ -62,13 +69,14 @@ struct Shared {
 impl Engine {
     /// An engine with room for as many calls side by side as the options say.
     pub fn new(options: EngineOptions) -> Result<Self, EngineError> {
-        let wasmtime = configuration::engine(options)?;
+        let wasmtime = configuration::engine(options.clone())?;
         let linker = configuration::linker(&wasmtime)?;
         let ticker = Ticker::start(wasmtime.clone()).map_err(EngineError::Ticker)?;
-        let EngineOptions { calls_max, memory_bytes_max } = options;
+        let EngineOptions { calls_max, memory_bytes_max, compiler } = options;
         let slots = Semaphore::new(usize::from(calls_max));
         let compiling = Mutex::new(());
-        Ok(Self { shared: Arc::new(Shared { wasmtime, linker, ticker, memory_bytes_max, slots, compiling }) })
+        let shared = Shared { wasmtime, linker, ticker, memory_bytes_max, compiler, slots, compiling };
+        Ok(Self { shared: Arc::new(shared) })
     }
 
     /// Checks and compiles a component's unpacked bytes. It blocks, for tens of
@@ -78,7 +86,10 @@ impl Engine {
         load::check_format(bytes)?;
         let compiled = {
             let _alone = self.shared.compiling.lock().unwrap_or_else(PoisonError::into_inner);
-            load::compile(&self.shared.wasmtime, bytes)?
+            match &self.shared.compiler {
+                None => load::compile(&self.shared.wasmtime, bytes)?,
+                Some(program) => compiler::compile(&self.shared.wasmtime, program, bytes)?,
+            }
         };
         let pre = load::link(&self.shared.linker, &compiled)?;
         Ok(Component::new(self.clone(), bytes, &compiled, pre))

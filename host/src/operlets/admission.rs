@@ -62,7 +62,7 @@ impl Refusal {
     #[must_use]
     pub fn may_pass(&self) -> bool {
         match self {
-            Self::KindTaken { .. } | Self::Abandoned => true,
+            Self::KindTaken { .. } | Self::Abandoned | Self::Load(LoadError::NotCompiled { .. }) => true,
             Self::Describe(error) => match error.as_ref() {
                 DescribeError::Call(error) => !error.is_components_fault(),
                 _ => false,
