@@ -51,6 +51,9 @@ pub(super) struct Conclusion<'a> {
 impl Conclusion<'_> {
     /// Reports how it ended, and says when to look again.
     pub(super) async fn conclude(mut self, end: End) -> Next {
+        if self.observed.moved {
+            self.leave_resource_at(self.observed.resource.resource_version().to_owned());
+        }
         match end {
             End::Gone => Next::Wait,
             End::Settled { report, .. } if report.terminating => Next::Wait,
@@ -71,6 +74,11 @@ impl Conclusion<'_> {
                 self.failed(wait)
             }
         }
+    }
+
+    /// At this version this host itself left the resource.
+    fn leave_resource_at(&mut self, version: String) {
+        self.memory.own_versions.insert(self.observed.owner.key.clone(), version);
     }
 
     /// What was observed has changed meanwhile: once more, with what is now.
@@ -133,7 +141,7 @@ impl Conclusion<'_> {
     /// by another for no better reason.
     fn is_futile(&self, report: &Report, requeue: Option<Duration>, checkpointed: bool) -> bool {
         let settled = self.memory.settled.as_ref();
-        let by_itself = settled.is_some_and(|settled| settled.foreign == self.observed.foreign(self.memory));
+        let by_itself = settled.is_some_and(|settled| settled.foreign == self.observed.foreign);
         let hurries = requeue.is_some_and(|pause| pause < HURRY) && !checkpointed;
         by_itself && (report.changed > 0 || self.memory.told || hurries) || !report.undone.is_empty()
     }
@@ -150,8 +158,7 @@ impl Conclusion<'_> {
         let told = match self.write_status(wanted, conditions).await {
             Ok(Wrote::Unchanged) => Told::Already,
             Ok(Wrote::Written(resource)) => {
-                let version = resource.resource_version().to_owned();
-                self.memory.own_versions.insert(self.observed.owner.key.clone(), version);
+                self.leave_resource_at(resource.resource_version().to_owned());
                 Told::Now
             }
             Ok(Wrote::Stale) => Told::Stale,
@@ -193,7 +200,7 @@ impl Conclusion<'_> {
     fn remember(&mut self, due: Option<Instant>) {
         self.memory.settled = Some(Settled {
             input: self.observed.input(),
-            foreign: self.observed.foreign(self.memory),
+            foreign: self.observed.foreign,
             reads: std::mem::take(&mut self.reads),
             due,
         });

@@ -28,6 +28,10 @@ pub(super) struct Observed {
     pub(super) observation: Observation,
     /// The last of what has departed.
     pub(super) departed_up_to: u64,
+    /// The hash of the input without what this host wrote itself.
+    pub(super) foreign: Fingerprint,
+    /// Whether a status was put on record since.
+    pub(super) moved: bool,
     owned: Vec<Arc<Stored>>,
     /// The hash of the component, its settings and the probes.
     surroundings: Sha256,
@@ -52,26 +56,27 @@ impl Observed {
         hash.chain_update(self.resource.content).finalize().into()
     }
 
-    /// The same without what this host wrote itself.
-    pub(super) fn foreign(&self, memory: &Memory) -> Fingerprint {
-        let mut hash = self.surroundings.clone();
-        for stored in self.owned.iter().chain([&self.resource]) {
-            let own =
-                memory.own_versions.get(&stored.key).map(String::as_str) == Some(stored.resource_version());
-            if own {
-                hash.update(stored.uid().as_bytes());
-            } else {
-                hash.update(stored.seen);
-            }
-        }
-        hash.finalize().into()
-    }
-
     /// The resource is now this: a status was put on record.
     pub(super) fn moves_on(&mut self, resource: Arc<Stored>) {
         self.observation.resource = Arc::clone(&resource.json);
         self.resource = resource;
+        self.moved = true;
     }
+}
+
+/// The hash of what a decision depends on without what this host wrote itself, as
+/// far as that is known at the start of a reconcile.
+fn foreign(surroundings: &Sha256, objects: &[&Arc<Stored>], memory: &Memory) -> Fingerprint {
+    let mut hash = surroundings.clone();
+    for stored in objects {
+        let left_at = memory.own_versions.get(&stored.key).map(String::as_str);
+        if left_at == Some(stored.resource_version()) {
+            hash.update(stored.uid().as_bytes());
+        } else {
+            hash.update(stored.seen);
+        }
+    }
+    hash.finalize().into()
 }
 
 /// Gathers what the component is shown; fails only if the operating system has no
@@ -115,7 +120,20 @@ pub(super) fn observe(
         probes,
         settings: Arc::clone(&live.terms.settings),
     };
-    Ok(Observed { resource, owner, existing, observation, departed_up_to, owned, surroundings })
+    let all: Vec<_> = owned.iter().chain([&resource]).collect();
+    let foreign = foreign(&surroundings, &all, memory);
+    let moved = false;
+    Ok(Observed {
+        resource,
+        owner,
+        existing,
+        observation,
+        departed_up_to,
+        foreign,
+        moved,
+        owned,
+        surroundings,
+    })
 }
 
 /// Objects by kind, in the manifest's order.
