@@ -28,8 +28,6 @@ use std::time::Duration;
 
 pub use keep::{Ended, Lease, LeaseOptions};
 pub use leadership::Leadership;
-#[cfg(test)]
-pub(crate) use leadership::Played;
 
 /// The name of the Lease, in the host's namespace.
 pub const NAME: &str = "operlet";
