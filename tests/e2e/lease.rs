@@ -256,13 +256,15 @@ fn a_host_that_was_stopped_writes_nothing_after_another_took_over_and_ends() {
 fn a_host_that_is_told_to_end_lets_the_next_begin_at_once() {
     let (cluster, _guard) = alone();
     let namespace = cluster.namespace("e2e-released");
-    let pods = cluster.kubectl.list(HOST_NAMESPACE, "pods", "app.kubernetes.io/name=operlet");
-    let identities = pods.iter().map(|pod| {
-        let part = |name: &str| pod["metadata"][name].as_str().unwrap_or_default().to_owned();
-        format!("{}_{}", part("name"), part("uid"))
+    eventually("the pod of the host holds the Lease", || {
+        let pods = cluster.kubectl.list(HOST_NAMESPACE, "pods", "app.kubernetes.io/name=operlet");
+        let holder = lease(cluster)["holderIdentity"].clone();
+        let found = pods.iter().any(|pod| {
+            let part = |name: &str| pod["metadata"][name].as_str().unwrap_or_default();
+            holder == format!("{}_{}", part("name"), part("uid"))
+        });
+        check(found, format!("{holder} is no pod of the host"))
     });
-    let holder = lease(cluster)["holderIdentity"].clone();
-    assert!(identities.into_iter().any(|identity| holder == *identity), "{holder} is no pod of the host");
     let _nobody = NoHost::in_cluster(cluster);
     let mut first = Host::start(cluster, "lease-leaving", 18083);
     is_held_by(cluster, &first);
