@@ -51,7 +51,7 @@ pub enum LogFormat {
 
 /// What is said again by the host itself, in words for people, is left out, and
 /// what lines are about is always told; a filter that names these goes before this.
-const ALWAYS: &str = "kube_runtime::watcher=error,operlet::telemetry=error";
+const ALWAYS: &str = "kube_client=off,kube_runtime::watcher=error,operlet::telemetry=error";
 
 /// Starts the log, on standard error; standard output is for what was asked for.
 /// Once it is started, further calls do nothing.

@@ -55,6 +55,22 @@ impl Drop for NoHost<'_> {
     }
 }
 
+/// No API server, as long as this lives.
+struct NoApiServer<'a>(&'a Cluster);
+
+impl<'a> NoApiServer<'a> {
+    fn in_cluster(cluster: &'a Cluster) -> Self {
+        cluster.lab.stop(Component::Apiserver).unwrap();
+        Self(cluster)
+    }
+}
+
+impl Drop for NoApiServer<'_> {
+    fn drop(&mut self) {
+        self.0.lab.start(Component::Apiserver).unwrap();
+    }
+}
+
 /// A host that is a process of this machine.
 struct Host {
     name: &'static str,
@@ -65,6 +81,11 @@ struct Host {
 
 impl Host {
     fn start(cluster: &Cluster, name: &'static str, port: u16) -> Self {
+        Self::start_in(cluster, name, port, "")
+    }
+
+    /// Starts it as if it were in a pod with this uid.
+    fn start_in(cluster: &Cluster, name: &'static str, port: u16, pod: &str) -> Self {
         let program = std::env::var_os("OPERLET_BIN").expect("OPERLET_BIN is set by `cargo xtask test lab`");
         let admin = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let log = tempfile::NamedTempFile::new().unwrap();
@@ -72,7 +93,7 @@ impl Host {
             .args(["run", "--namespace", HOST_NAMESPACE, "--instance", name])
             .args(["--admin-address", &admin.to_string()])
             .env("KUBECONFIG", cluster.lab.kubeconfig())
-            .env_remove("POD_UID")
+            .env("POD_UID", pod)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log.reopen().unwrap())
@@ -235,13 +256,15 @@ fn a_host_that_was_stopped_writes_nothing_after_another_took_over_and_ends() {
 fn a_host_that_is_told_to_end_lets_the_next_begin_at_once() {
     let (cluster, _guard) = alone();
     let namespace = cluster.namespace("e2e-released");
-    let pods = cluster.kubectl.list(HOST_NAMESPACE, "pods", "app.kubernetes.io/name=operlet");
-    let identities = pods.iter().map(|pod| {
-        let part = |name: &str| pod["metadata"][name].as_str().unwrap_or_default().to_owned();
-        format!("{}_{}", part("name"), part("uid"))
+    eventually("the pod of the host holds the Lease", || {
+        let pods = cluster.kubectl.list(HOST_NAMESPACE, "pods", "app.kubernetes.io/name=operlet");
+        let holder = lease(cluster)["holderIdentity"].clone();
+        let found = pods.iter().any(|pod| {
+            let part = |name: &str| pod["metadata"][name].as_str().unwrap_or_default();
+            holder == format!("{}_{}", part("name"), part("uid"))
+        });
+        check(found, format!("{holder} is no pod of the host"))
     });
-    let holder = lease(cluster)["holderIdentity"].clone();
-    assert!(identities.into_iter().any(|identity| holder == *identity), "{holder} is no pod of the host");
     let _nobody = NoHost::in_cluster(cluster);
     let mut first = Host::start(cluster, "lease-leaving", 18083);
     is_held_by(cluster, &first);
@@ -263,6 +286,28 @@ fn a_host_that_is_told_to_end_lets_the_next_begin_at_once() {
 }
 
 #[test]
+fn a_host_that_crashed_goes_on_at_once_when_its_container_is_started_again() {
+    let (cluster, _guard) = alone();
+    let namespace = cluster.namespace("e2e-crashed");
+    let _nobody = NoHost::in_cluster(cluster);
+    let first = Host::start_in(cluster, "lease-crashing", 18086, "uid-of-a-pod");
+    let acquired = is_held_by(cluster, &first);
+    let transitions = lease(cluster)["leaseTransitions"].clone();
+    drop(first);
+    assert_eq!(lease(cluster)["holderIdentity"], "lease-crashing_uid-of-a-pod", "nothing was released");
+
+    let again = Host::start_in(cluster, "lease-crashing", 18087, "uid-of-a-pod");
+    let started = Instant::now();
+    again.answers("/metrics", &["\noperlet_lease_held 1\n"]);
+    let took = started.elapsed();
+    println!("it held the Lease again {took:?} after it was started");
+    assert!(took < MARGIN, "{took:?}");
+    Redis::apply(&namespace, "after", &json!({ "replicas": 0 })).is_running(1);
+    let lease = lease(cluster);
+    assert_eq!((&lease["leaseTransitions"], &lease["acquireTime"]), (&transitions, &json!(acquired)));
+}
+
+#[test]
 fn a_host_without_an_api_server_writes_nothing_and_goes_on_when_it_is_back() {
     let (cluster, _guard) = alone();
     let namespace = cluster.namespace("e2e-unreachable");
@@ -273,7 +318,7 @@ fn a_host_without_an_api_server_writes_nothing_and_goes_on_when_it_is_back() {
     let transitions = lease(cluster)["leaseTransitions"].clone();
 
     let start = cluster.lab.audit_mark().unwrap();
-    cluster.lab.stop(Component::Apiserver).unwrap();
+    let outage = NoApiServer::in_cluster(cluster);
     let stopped = now();
     sleep(HOLD + RENEW + MARGIN);
     // The status of the Operlet tells that its kinds cannot be watched, so there is
@@ -284,7 +329,7 @@ fn a_host_without_an_api_server_writes_nothing_and_goes_on_when_it_is_back() {
         "{log}"
     );
     host.answers("/metrics", &["\noperlet_lease_held 0\n"]);
-    cluster.lab.start(Component::Apiserver).unwrap();
+    drop(outage);
     cluster.operlet_is_ready("redis");
     Redis::apply(&namespace, "after", &json!({ "replicas": 0 })).is_running(1);
     host.answers("/metrics", &["\noperlet_lease_held 1\n"]);

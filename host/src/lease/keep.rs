@@ -313,29 +313,4 @@ fn released(before: &Object) -> Object {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn transitions_count_changes_of_the_holder_and_nothing_else() {
-        let first = held(None, "a");
-        let renewed = held(Some(&first), "a");
-        let taken = held(Some(&renewed), "b");
-        let again = held(Some(&released(&taken)), "a");
-        let counts = [&first, &renewed, &taken, &again].map(|object| transitions(Some(object)));
-        assert_eq!(counts, [0, 0, 1, 2]);
-        let times = |object: &Object| object.spec.clone().unwrap().acquire_time;
-        assert_eq!(times(&first), times(&renewed));
-        assert_ne!(times(&first), times(&taken));
-    }
-
-    #[test]
-    fn a_released_lease_has_no_holder_and_keeps_what_others_wrote_into_it() {
-        let mut object = held(None, "a");
-        object.annotations_mut().insert("by".to_owned(), "hand".to_owned());
-        let object = released(&object);
-        assert_eq!(holder(&object), None);
-        assert_eq!(object.annotations().len(), 1);
-        assert_eq!(seen(&object).duration, Some(DURATION));
-    }
-}
+mod tests;
