@@ -1,7 +1,7 @@
 //! Answers what a component asks: reads as the operlet's ServiceAccount, and
 //! exchanges with pods of the resource.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc};
 
 use futures::future::join_all;
 use kube::{ResourceExt as _, api::ListParams};
@@ -15,9 +15,12 @@ use super::{
     runtime::{Live, Runtime},
     store::{Given, Stored},
 };
-use crate::model::{
-    Answer, Effect, Exchange, ExchangeEnd, GroupVersionKind, ObjectKey, Question, Request, ResourceKind,
-    Response,
+use crate::{
+    model::{
+        Answer, Effect, Exchange, ExchangeEnd, GroupVersionKind, ObjectKey, Question, Request, ResourceKind,
+        Response,
+    },
+    plan::Fingerprint,
 };
 
 /// Reads side by side in one reconcile.
@@ -39,7 +42,7 @@ pub(super) struct Asking<'a> {
 pub(super) struct Answered {
     pub(super) answers: Vec<Answer>,
     /// What was read.
-    pub(super) reads: BTreeSet<Read>,
+    pub(super) reads: BTreeMap<Read, Fingerprint>,
     /// Reads that were refused for want of a right.
     pub(super) forbidden: Vec<String>,
 }
@@ -47,7 +50,7 @@ pub(super) struct Answered {
 /// What came of one question.
 struct One {
     response: Response,
-    read: Option<Read>,
+    read: Option<(Read, Fingerprint)>,
     forbidden: Option<String>,
 }
 
@@ -65,7 +68,7 @@ impl Asking<'_> {
             let reading = &reading;
             async move { (id, self.one(request, reading).await) }
         });
-        let mut answered = Answered { answers: Vec::new(), reads: BTreeSet::new(), forbidden: Vec::new() };
+        let mut answered = Answered { answers: Vec::new(), reads: BTreeMap::new(), forbidden: Vec::new() };
         for (id, One { response, read, forbidden }) in join_all(all).await {
             answered.answers.push(Answer { id, response });
             answered.reads.extend(read);
@@ -104,7 +107,7 @@ impl Asking<'_> {
         match api.get_opt(&key.name).await {
             Ok(found) => {
                 let versions = found.iter().map(version).collect();
-                self.runtime.dependencies.found(&read, versions);
+                let read = self.runtime.dependencies.found(read, versions);
                 let object = found.map(|object| Stored::new(&key.kind, object).json);
                 One { response: Response::Object(object), read: Some(read), forbidden: None }
             }
@@ -131,12 +134,14 @@ impl Asking<'_> {
                 let plural = &kind.plural;
                 let reason =
                     format!("more than {LISTED_MAX} {plural} match {selector:?}: narrow the selector");
-                One::of(Response::Denied(reason))
+                let found = list.items.iter().map(version).collect();
+                let read = self.runtime.dependencies.found(read, found);
+                One { response: Response::Denied(reason), read: Some(read), forbidden: None }
             }
             Ok(list) => {
                 let mut items = list.items;
                 items.sort_by_key(|item| item.name_any());
-                self.runtime.dependencies.found(&read, items.iter().map(version).collect());
+                let read = self.runtime.dependencies.found(read, items.iter().map(version).collect());
                 let objects = items.into_iter().map(|object| Stored::new(&shared, object).json).collect();
                 One { response: Response::Objects(objects), read: Some(read), forbidden: None }
             }
@@ -156,30 +161,33 @@ impl Asking<'_> {
         })
     }
 
-    /// As [`Asking::talk`]. An act is made only while the resource is what the component was shown and
-    /// this host may act, and is over before another host may begin.
+    /// As [`Asking::talk`]. An act is made only while the resource is what the
+    /// component was shown and this host may act; nothing of it is sent later.
     async fn act(&self, exchange: &Exchange) -> Result<ExchangeEnd, ExchangeEnd> {
-        // Everything that takes time comes first, so that the last look is fresh.
         let target = reach::target(self.runtime, self.resource(), exchange).await?;
+        let leadership = &self.runtime.leadership;
+        let Some(held) = leadership.held_until() else { return Err(ExchangeEnd::Stale) };
+        // All that takes time comes before: the connection stands when this is asked.
+        let may_act = async { self.is_current().await && leadership.may_write() };
+        let deadline = self.deadline.min(held);
+        Ok(self.runtime.exchanges.run_if(exchange, &target, deadline, may_act).await)
+    }
+
+    /// Whether the resource is, at this moment, what the component was shown.
+    async fn is_current(&self) -> bool {
         let primary = &self.live.manifest.primary;
         let api = api_for(&self.runtime.client, primary, self.resource().namespace.as_deref());
-        let current = match api.get_metadata_opt(&self.resource().name).await {
-            Ok(current) => current,
-            Err(error) => {
-                let reason = format!("the resource could not be read before the act: {}", describe(&error));
-                return Err(ExchangeEnd::Unreachable(reason));
-            }
-        };
         let seen = &self.observed.resource;
-        let same = current.is_some_and(|current| {
-            current.uid().as_deref() == Some(seen.uid())
-                && current.resource_version().as_deref() == Some(seen.resource_version())
-        });
-        let Some(end) = self.runtime.leadership.hard_end() else { return Err(ExchangeEnd::Stale) };
-        if !same || !self.runtime.leadership.may_write() {
-            return Err(ExchangeEnd::Stale);
+        match api.get_metadata_opt(&self.resource().name).await {
+            Ok(current) => current.is_some_and(|current| {
+                current.uid().as_deref() == Some(seen.uid())
+                    && current.resource_version().as_deref() == Some(seen.resource_version())
+            }),
+            Err(error) => {
+                tracing::warn!(error = describe(&error), "cannot read the resource before an act");
+                false
+            }
         }
-        Ok(self.runtime.exchanges.run(exchange, &target, self.deadline.min(end)).await)
     }
 
     /// How an exchange ended; as an error, that it did before it began.
@@ -233,6 +241,8 @@ fn version(object: &Given) -> (String, Version) {
 
 fn failed(error: &kube::Error, read: Read, what: &str) -> One {
     let reason = format!("cannot {what}: {}", describe(error));
+    // What is there is not known, so whatever the watch brings is a change.
+    let read = (read, Fingerprint::default());
     match error {
         kube::Error::Api(status) if status.is_forbidden() => {
             One { response: Response::Denied(reason.clone()), read: Some(read), forbidden: Some(reason) }

@@ -60,21 +60,28 @@ pub(super) async fn apply(
     runtime: &Runtime,
     live: &Live,
     observed: &Observed,
-    mut plan: Plan,
+    plan: Plan,
     memory: &mut Memory,
 ) -> Report {
     let owner = &observed.owner;
-    let mut report = Report { withheld: plan.withheld, ..Report::default() };
+    let mut report = Report { blocked: plan.blocked.clone(), withheld: plan.withheld, ..Report::default() };
     runtime.metrics.applies_avoided(u64::try_from(plan.unchanged).unwrap_or(u64::MAX));
-    record_deletions(runtime, live, observed, &mut plan, &mut report).await;
-    if let Some(withheld) = report.withheld {
-        runtime.metrics.deletions_withheld(u64::try_from(withheld.count()).unwrap_or(u64::MAX));
-    }
-    report.blocked.append(&mut plan.blocked);
+    // Deletes come last: what goes wrong before costs nothing of the budget.
+    let (deletions, mut may_delete) = (plan.deletions(), None);
     for write in plan.writes {
         let failed = report.stale || !report.errors.is_empty();
         if report.terminating || failed && matches!(write, Write::Delete { .. }) {
             continue;
+        }
+        if let Write::Delete { key, restart: false, .. } = &write {
+            let allowed = match may_delete {
+                Some(allowed) => allowed,
+                None => record_deletions(runtime, live, observed, deletions, key, &mut report).await,
+            };
+            may_delete = Some(allowed);
+            if !allowed {
+                continue;
+            }
         }
         let Some(kind) = live.resource_kind(&write.key().kind) else { continue };
         if let Write::Apply { key, intent, .. } = &write
@@ -121,6 +128,9 @@ pub(super) async fn apply(
                 }
             }
         }
+    }
+    if let Some(withheld) = report.withheld {
+        runtime.metrics.deletions_withheld(u64::try_from(withheld.count()).unwrap_or(u64::MAX));
     }
     report
 }
@@ -175,15 +185,16 @@ async fn record_deletions(
     runtime: &Runtime,
     live: &Live,
     observed: &Observed,
-    plan: &mut Plan,
+    count: usize,
+    first: &ObjectKey,
     report: &mut Report,
-) {
-    let (count, limit) = (plan.deletions(), live.terms.deletions_per_hour);
-    if count == 0 || observed.observation.deleting {
-        return;
+) -> bool {
+    if observed.observation.deleting {
+        return true;
     }
+    let limit = live.terms.deletions_per_hour;
     match runtime.deletions.record(count, limit).await {
-        Ok(true) => return,
+        Ok(true) => return true,
         Ok(false) => {
             let left = limit.saturating_sub(runtime.deletions.within_an_hour());
             report.withheld = Some(Withheld::PerHour { count, left, limit });
@@ -193,18 +204,11 @@ async fn record_deletions(
                 "it could not be put on record in the Operlet's status first: {}",
                 super::informer::describe(&error)
             );
-            let first =
-                plan.writes.iter().find(|write| matches!(write, Write::Delete { restart: false, .. }));
-            let key = first.map(|write| write.key().clone());
-            report.errors.extend(key.map(|key| WriteError {
-                verb: "delete",
-                key,
-                message,
-                forbidden: false,
-            }));
+            let key = first.clone();
+            report.errors.push(WriteError { verb: "delete", key, message, forbidden: false });
         }
     }
-    plan.writes.retain(|write| !matches!(write, Write::Delete { restart: false, .. }));
+    false
 }
 
 /// Takes the answers to writes in, so that the next observation shows them.

@@ -123,7 +123,7 @@ impl Conclusion<'_> {
             .store
             .settle_departed(&Owner::label_value(&self.observed.owner.key), self.observed.departed_up_to);
         if !fine || !matches!(told, Told::Already | Told::Now) {
-            return self.failed(None);
+            return self.unfinished(requeue);
         }
         self.succeeded();
         self.remember(requeue.and_then(|pause| now.checked_add(pause)));
@@ -219,6 +219,17 @@ impl Conclusion<'_> {
         let pause = wait.map_or(grown, |wait| wait.max(PAUSE_SHORTEST));
         let (cause, reads) = (self.observed.cause(), std::mem::take(&mut self.reads));
         self.memory.failed = Instant::now().checked_add(pause).map(|again| Failed { cause, reads, again });
+        Next::After(pause)
+    }
+
+    /// As a failure, but the component may want to be called sooner.
+    fn unfinished(&mut self, requeue: Option<Duration>) -> Next {
+        let next = self.failed(None);
+        let (Next::After(grown), Some(requeue)) = (next, requeue) else { return next };
+        let pause = grown.min(requeue);
+        if let (Some(failed), Some(again)) = (&mut self.memory.failed, Instant::now().checked_add(pause)) {
+            failed.again = again;
+        }
         Next::After(pause)
     }
 

@@ -31,6 +31,9 @@ use crate::{
 /// Watches side by side; each is a stream of its own to the API server.
 const WATCHES_MAX: usize = 4096;
 
+/// Ends of objects that are remembered for each watch.
+const GONE_MAX: usize = 4096;
+
 /// The objects that one watch covers.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 struct Scope {
@@ -142,21 +145,20 @@ impl Dependencies {
         Ok(())
     }
 
-    /// Takes in what a read has found. `complete` if it named all there are.
-    pub(super) fn found(&self, read: &Read, objects: Vec<(String, Version)>) {
+    /// Takes in what a read has found, as far as it is newer than what the watch has
+    /// brought; returns what a decision from it depends on.
+    pub(super) fn found(&self, read: Read, objects: Vec<(String, Version)>) -> (Read, Fingerprint) {
+        let mut answer = View::default();
         let mut inner = self.lock();
-        let Some(watch) = inner.watches.get_mut(&read.scope) else { return };
-        let names: BTreeSet<_> = objects.iter().map(|(name, _)| name.clone()).collect();
-        match &read.name {
-            Some(name) if !names.contains(name) => {
-                watch.view.objects.remove(name);
-            }
-            Some(_) => {}
-            None => watch.view.objects.retain(|name, _| names.contains(name)),
-        }
+        let mut watch = inner.watches.get_mut(&read.scope);
         for (name, version) in objects {
-            watch.view.put(name, version);
+            if let Some(watch) = &mut watch {
+                watch.view.put(name.clone(), version.clone());
+            }
+            answer.put(name, version);
         }
+        let fingerprint = answer.fingerprint(read.name.as_deref());
+        (read, fingerprint)
     }
 
     /// What these reads would find now, as far as is known.
@@ -232,7 +234,7 @@ impl Watch {
 
     fn deleted(&mut self, object: &PartialObjectMeta<DynamicObject>) -> Option<String> {
         let name = object.name_any();
-        self.view.delete(&name, &version(object)).then_some(name)
+        (self.is_read(&name) && self.view.delete(&name, &version(object))).then_some(name)
     }
 
     fn concerned(&self, names: &[String]) -> Vec<ObjectKey> {
@@ -254,6 +256,7 @@ impl Watch {
             && !self.is_read(name)
         {
             self.view.objects.remove(name);
+            self.view.gone.remove(name);
         }
     }
 }
@@ -262,6 +265,8 @@ impl Watch {
 #[derive(Debug, Default)]
 struct View {
     objects: BTreeMap<String, Version>,
+    /// At which version objects went, so that a late answer does not bring one back.
+    gone: BTreeMap<String, u64>,
     /// The names that a list under way has brought so far.
     listing: Option<BTreeSet<String>>,
 }
@@ -269,23 +274,42 @@ struct View {
 impl View {
     /// Whether it was news.
     fn put(&mut self, name: String, version: Version) -> bool {
-        if self.objects.get(&name).is_some_and(|known| known.number() >= version.number()) {
+        let number = version.number();
+        let known = self.objects.get(&name).is_some_and(|known| known.number() >= number);
+        if known || self.gone.get(&name).is_some_and(|gone| *gone >= number) {
             return false;
         }
+        self.gone.remove(&name);
         self.objects.insert(name, version);
         true
     }
 
     fn delete(&mut self, name: &str, version: &Version) -> bool {
-        let older = self.objects.get(name).is_some_and(|known| known.number() <= version.number());
-        older && self.objects.remove(name).is_some()
+        if self.objects.get(name).is_some_and(|known| known.number() > version.number()) {
+            return false;
+        }
+        self.went(name, version.number());
+        // Also news if it was not known: an answer on its way may still speak of it.
+        self.objects.remove(name);
+        true
+    }
+
+    fn went(&mut self, name: &str, number: u64) {
+        if self.gone.len() >= GONE_MAX {
+            self.gone.clear();
+        }
+        self.gone.insert(name.to_owned(), number);
     }
 
     /// The names that the list did not bring.
     fn list_ends(&mut self) -> Vec<String> {
         let Some(listed) = self.listing.take() else { return Vec::new() };
         let gone: Vec<String> = self.objects.keys().filter(|name| !listed.contains(*name)).cloned().collect();
-        self.objects.retain(|name, _| listed.contains(name));
+        for name in &gone {
+            if let Some(known) = self.objects.remove(name) {
+                self.went(name, known.number());
+            }
+        }
         gone
     }
 
@@ -358,6 +382,15 @@ mod tests {
         assert_eq!(view.fingerprint(Some("a")), read);
         assert!(view.put("a".into(), version(6)));
         assert_ne!(view.fingerprint(Some("a")), read);
+    }
+
+    #[test]
+    fn a_late_answer_does_not_bring_back_what_went() {
+        let mut view = View::default();
+        assert!(view.delete("a", &version(6)), "news, though it was not known");
+        assert!(!view.put("a".into(), version(5)), "the answer to a read before that");
+        assert_eq!(view.fingerprint(Some("a")), View::default().fingerprint(Some("a")));
+        assert!(view.put("a".into(), version(7)), "another of that name");
     }
 
     #[test]

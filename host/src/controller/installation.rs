@@ -36,6 +36,11 @@ use crate::{
 /// an API server that does not answer.
 const RETRY: Duration = Duration::from_secs(5);
 
+/// How often, and how long apart, it is tried to take the finalizer of an Operlet
+/// that is gone off its resources.
+const RELEASES: usize = 5;
+const RELEASE_PAUSE: Duration = Duration::from_secs(1);
+
 /// How long the kinds of a candidate may take to be listed.
 const SYNC: Duration = Duration::from_secs(20);
 
@@ -74,7 +79,9 @@ pub(super) async fn run(
 ) {
     let operlet = operlets.borrow_and_update().clone();
     let events = Events::new(shared.client.clone(), &shared.instance);
-    let status = operlet.status.clone().unwrap_or_default();
+    let mut status = operlet.status.clone().unwrap_or_default();
+    // They are written by those who delete, and by nobody else.
+    status.deletions.clear();
     let deletions = Arc::new(Deletions::new(shared.client.clone(), &operlet));
     let mut installation = Installation {
         shared,
@@ -162,7 +169,8 @@ impl Installation {
         self.release(&kind, Some(timeout)).await;
     }
 
-    async fn release(&self, kind: &ResourceKind, waiting: Option<Duration>) {
+    /// False if it should be tried again.
+    async fn release(&self, kind: &ResourceKind, waiting: Option<Duration>) -> bool {
         let released = match self.shared.impersonate(&self.operlet.spec.service_account_name) {
             Ok(identity) => {
                 let client = identity.on_behalf_of(&self.name);
@@ -171,10 +179,14 @@ impl Installation {
             Err(error) => Err(error),
         };
         match released {
-            Ok(0) => {}
-            Ok(count) => tracing::warn!(count, kind = %kind.kind, "let resources go without the component"),
+            Ok(0) => true,
+            Ok(count) => {
+                tracing::warn!(count, kind = %kind.kind, "let resources go without the component");
+                true
+            }
             Err(error) => {
                 tracing::warn!(kind = %kind.kind, error = describe(&error), "cannot take the finalizer off");
+                false
             }
         }
     }
@@ -182,12 +194,20 @@ impl Installation {
     /// Stops what is at work. The resources of an Operlet that is gone wait for
     /// nobody.
     async fn end(&mut self, deleted: bool) {
-        let Some(working) = self.working.take() else { return };
-        let live = working.live();
-        working.stop().await;
-        if deleted && live.manifest.finalizer {
-            self.release(&live.manifest.primary, None).await;
+        let mut kind = self.status.live.as_ref().and_then(primary);
+        if let Some(working) = self.working.take() {
+            let manifest = Arc::clone(&working.live().manifest);
+            kind = manifest.finalizer.then(|| manifest.primary.clone());
+            working.stop().await;
         }
+        let Some(kind) = kind.filter(|_| deleted) else { return };
+        for _ in 0..RELEASES {
+            if self.release(&kind, None).await {
+                return;
+            }
+            tokio::time::sleep(RELEASE_PAUSE).await;
+        }
+        tracing::error!(kind = %kind.kind, "resources may keep the finalizer of an Operlet that is gone");
     }
 
     async fn advance_component(&mut self) -> bool {

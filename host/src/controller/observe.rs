@@ -33,7 +33,7 @@ pub(super) struct Observed {
     /// Whether a status was put on record since.
     pub(super) moved: bool,
     owned: Vec<Arc<Stored>>,
-    /// The hash of the component, its settings and the probes.
+    /// The hash of the component, its terms and the probes.
     surroundings: Sha256,
 }
 
@@ -99,7 +99,8 @@ pub(super) fn observe(
     let probes = runtime.probes.reports(&owner.key);
     let mut surroundings = Sha256::new();
     surroundings.update(live.digest.to_string());
-    surroundings.update(live.terms.settings.as_bytes());
+    // Settings, and all that is granted: a port more is a reason to look again.
+    surroundings.update(format!("{:?}", live.terms));
     for report in &probes {
         // Whatever tells two ends apart.
         surroundings.update(format!("{:?}", (&report.id, &report.end)));

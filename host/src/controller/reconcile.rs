@@ -1,6 +1,10 @@
 //! What happens to one resource: observe, decide, plan, apply, report.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use jiff::Timestamp;
 use tokio::time::{Instant, timeout_at};
@@ -8,7 +12,7 @@ use tokio::time::{Instant, timeout_at};
 use super::{
     apply::{self, Report},
     conclude::Conclusion,
-    dependencies::Reads,
+    dependencies::{Read, Reads},
     events::about,
     finalizer::{self, Ending},
     informer::{api_for, describe},
@@ -20,7 +24,7 @@ use super::{
 };
 use crate::{
     model::{Event, EventType, ObjectKey, Owner},
-    plan::{self, Budget},
+    plan::{self, Budget, Fingerprint},
 };
 
 /// When a resource is looked at again.
@@ -97,7 +101,7 @@ enum Prepared {
 async fn prepare(runtime: &Runtime, live: &Live, resource: Arc<Stored>) -> Prepared {
     let (deleting, wanted) = (resource.deleting(), live.manifest.finalizer);
     // Reading the metadata of every resource each time would be for nothing.
-    if !deleting && resource.json.contains(finalizer::FINALIZER) == wanted {
+    if !deleting && !wanted && !resource.json.contains(finalizer::FINALIZER) {
         return Prepared::Ready(resource);
     }
     let ending = Ending::of(&resource.json);
@@ -157,6 +161,19 @@ async fn set_finalizer(
 }
 
 async fn attend(runtime: &Runtime, live: &Live, resource: Arc<Stored>, memory: &mut Memory) -> Next {
+    let ending = resource.deleting().then(|| Ending::of(&resource.json));
+    let next = look(runtime, live, resource, memory).await;
+    let Some(ending) = ending else { return next };
+    // It must be looked at again when its time is up, whatever else happens.
+    let waiting = ending.waiting_seconds(Timestamp::now()).unwrap_or_default();
+    let left = live.terms.finalizer_timeout.saturating_sub(Duration::from_secs(waiting));
+    match next {
+        Next::Wait => Next::After(left),
+        Next::After(pause) => Next::After(pause.min(left)),
+    }
+}
+
+async fn look(runtime: &Runtime, live: &Live, resource: Arc<Stored>, memory: &mut Memory) -> Next {
     let now = Instant::now();
     if let Some(left) = memory.breaker.left(now, resource.generation()) {
         return Next::After(left);
@@ -168,21 +185,15 @@ async fn attend(runtime: &Runtime, live: &Live, resource: Arc<Stored>, memory: &
             return Next::After(retry_pause(1, 0));
         }
     };
+    // Of what is gone nothing is remembered.
+    let is_there = |key: &ObjectKey| observed.existing.contains_key(key) || *key == observed.owner.key;
+    memory.applied.retain(|key, _| is_there(key));
+    memory.own_versions.retain(|key, _| is_there(key));
     if let Some(next) = undisturbed(runtime, memory, &observed, now) {
         runtime.metrics.reconcile_skipped();
         return next;
     }
-    let next = run(runtime, live, &mut observed, memory).await;
-    if !observed.observation.deleting {
-        return next;
-    }
-    // It must be looked at again when its time is up, whatever else happens.
-    let waiting = Ending::of(&observed.resource.json).waiting_seconds(Timestamp::now()).unwrap_or_default();
-    let left = live.terms.finalizer_timeout.saturating_sub(Duration::from_secs(waiting));
-    match next {
-        Next::Wait => Next::After(left),
-        Next::After(pause) => Next::After(pause.min(left)),
-    }
+    run(runtime, live, &mut observed, memory).await
 }
 
 /// When to look again at a resource for which nothing changed since it was
@@ -228,7 +239,7 @@ async fn run(runtime: &Runtime, live: &Live, observed: &mut Observed, memory: &m
     let begun = Instant::now();
     let limit = live.terms.limits.reconcile;
     let deadline = begun + limit;
-    let mut reads = BTreeSet::new();
+    let mut reads = BTreeMap::new();
     let carried_out = decide_and_apply(runtime, live, observed, memory, &mut reads, deadline);
     let end = timeout_at(deadline, carried_out).await.unwrap_or_else(|_| {
         runtime.metrics.limit_breach("reconcile-time");
@@ -239,8 +250,8 @@ async fn run(runtime: &Runtime, live: &Live, observed: &mut Observed, memory: &m
         );
         End::Failed(Trouble::new("ReconcileTimeout", message))
     });
-    runtime.dependencies.keep(&observed.owner.key, &reads);
-    let reads: Reads = runtime.dependencies.versions(reads);
+    runtime.dependencies.keep(&observed.owner.key, &reads.keys().cloned().collect());
+    let reads: Reads = reads.into_iter().collect();
     let name = match &end {
         End::Settled { .. } => "settled",
         End::Failed(_) => "failed",
@@ -288,7 +299,7 @@ async fn decide_and_apply(
     live: &Live,
     observed: &mut Observed,
     memory: &mut Memory,
-    reads: &mut BTreeSet<super::dependencies::Read>,
+    reads: &mut BTreeMap<Read, Fingerprint>,
     deadline: Instant,
 ) -> End {
     let mut rounds = Rounds { runtime, live, observed, deadline, reads };

@@ -1,7 +1,10 @@
 //! Calls the component until it settles: answers what it asks, and puts on record
 //! what must be there first.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use tokio::time::Instant;
 
@@ -16,6 +19,7 @@ use super::{
 use crate::{
     engine::{CallContext, CallError},
     model::{Decision, Failure, Outcome, Question, Request},
+    plan::Fingerprint,
 };
 
 /// A decision that stands.
@@ -61,8 +65,9 @@ pub(super) struct Rounds<'a> {
     pub(super) observed: &'a mut Observed,
     /// When the reconcile must be over.
     pub(super) deadline: Instant,
-    /// Everything that was read, also if nothing comes of it.
-    pub(super) reads: &'a mut BTreeSet<Read>,
+    /// Everything that was read, as the component is shown it, also if nothing comes
+    /// of it.
+    pub(super) reads: &'a mut BTreeMap<Read, Fingerprint>,
 }
 
 impl Rounds<'_> {

@@ -62,7 +62,8 @@ pub(super) async fn converse(
     transcript.begin();
     let all = async {
         for step in steps {
-            let mut turn = Turn { stream, step, bytes_max, transcript, sending: Sending::Rest(&step.send) };
+            let sending = Sending::Rest(&step.send);
+            let mut turn = Turn { stream, step, bytes_max, transcript, deadline, sending };
             poll_fn(|context| turn.poll(context)).await?;
             let reply = transcript.last();
             if !step.expect.iter().all(|expected| find(reply, expected).is_some()) {
@@ -80,6 +81,7 @@ struct Turn<'a> {
     step: &'a Step,
     bytes_max: usize,
     transcript: &'a mut Transcript,
+    deadline: Instant,
     sending: Sending<'a>,
 }
 
@@ -97,6 +99,11 @@ impl Turn<'_> {
     /// Sends and receives at the same time: a peer that answers while it is still
     /// being spoken to must not be waited for by one that it waits for.
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Stop>> {
+        // The clock, not a timer: after the process was stopped for a while, the timer
+        // would be looked at too late.
+        if matches!(self.sending, Sending::Rest(_)) && Instant::now() >= self.deadline {
+            return Poll::Ready(Err(Stop::Timeout));
+        }
         self.poll_send(context);
         loop {
             if matches!(self.sending, Sending::Done)

@@ -114,16 +114,37 @@ impl OperletExchanges {
     /// Makes an exchange, once. It ends when its own time is up or at the
     /// deadline, whichever comes first.
     pub async fn run(&self, exchange: &Exchange, target: &Target, deadline: Instant) -> ExchangeEnd {
-        let end = self.exchange(exchange, target, deadline.min(due(exchange))).await;
+        self.run_if(exchange, target, deadline, std::future::ready(true)).await
+    }
+
+    /// As [`OperletExchanges::run`], but what `may_go_on` says once the connection
+    /// stands decides whether anything is sent; if not, it ends as `stale`.
+    pub async fn run_if(
+        &self,
+        exchange: &Exchange,
+        target: &Target,
+        deadline: Instant,
+        may_go_on: impl Future<Output = bool>,
+    ) -> ExchangeEnd {
+        let end = self.exchange(exchange, target, deadline.min(due(exchange)), may_go_on).await;
         self.observer.exchange_ended(exchange.effect, end.name());
         end
     }
 
-    async fn exchange(&self, exchange: &Exchange, target: &Target, deadline: Instant) -> ExchangeEnd {
+    async fn exchange(
+        &self,
+        exchange: &Exchange,
+        target: &Target,
+        deadline: Instant,
+        may_go_on: impl Future<Output = bool>,
+    ) -> ExchangeEnd {
         let mut connection = match Connection::open(self, target, Use::Once, deadline).await {
             Ok(connection) => connection,
             Err(end) => return end,
         };
+        if !tokio::time::timeout_at(deadline, may_go_on).await.unwrap_or(false) {
+            return ExchangeEnd::Stale;
+        }
         let mut transcript = Transcript::default();
         let steps = &exchange.steps;
         let result = connection.converse(steps, bytes_max(exchange), &mut transcript, deadline).await;

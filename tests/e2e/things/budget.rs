@@ -9,7 +9,7 @@ use super::{
     objects::{config_map, ensure, settle},
     things, things_alone, watching,
 };
-use crate::kubectl::{check, eventually};
+use crate::kubectl::eventually;
 
 fn ensuring(names: impl IntoIterator<Item = String>) -> Value {
     let intents: Vec<Value> = names.into_iter().map(|name| ensure(config_map(&name, "x"))).collect();
