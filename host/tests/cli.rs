@@ -241,7 +241,7 @@ fn render_shows_the_component_what_it_is_told_to() {
     );
     let decision: Value = serde_json::from_slice(&output.stdout).unwrap();
     let shown = &decision["settle"]["intents"][0]["ensure"]["object"]["data"]["value"];
-    assert_eq!(shown, &format!("now 42 entropy {entropy} round 0 seen 2"));
+    assert_eq!(shown, &format!("now 42 entropy {entropy} round 0 seen 2 gone 0 answers 0 probes 0"));
     let notes = String::from_utf8(output.stderr).unwrap();
     assert!(notes.contains("namespace default") && notes.contains("v1 Node"), "{notes}");
 }
@@ -275,7 +275,7 @@ fn render_refuses_what_is_not_the_components_resource() {
 fn render_tells_what_the_host_would_refuse() {
     let scratch = Scratch::new("render-plan");
     let resource = scratch.file("thing.yaml", THING);
-    for (behaviour, says) in [("undeclared-kind", "Service"), ("other-namespace", "kube-system")] {
+    for (behaviour, says) in [("undeclared-kind", "Job"), ("other-namespace", "kube-system")] {
         let settings = scratch.file("settings.yaml", format!("behaviour: {behaviour}\n"));
         let arguments = ["render", &misbehaving(), "-f", &resource, "--settings", &settings];
         fails(&arguments, 1, &["the host would refuse", says]);
