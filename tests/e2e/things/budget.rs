@@ -30,8 +30,9 @@ fn there(thing: &Thing<'_>) -> usize {
 fn are_left(thing: &Thing<'_>, count: usize) {
     eventually(&format!("{count} objects are left"), || {
         let found = there(thing);
-        // Where none is left the resource may be gone as well.
-        if found == count { Ok(()) } else { Err(format!("{found}; {:?}", thing.reconciled())) }
+        // The resource may be gone before its children are.
+        let told = thing.get().map(|resource| resource["status"]["conditions"].clone());
+        if found == count { Ok(()) } else { Err(format!("{found}; {told:?}")) }
     });
 }
 
