@@ -5,7 +5,7 @@ use kube::{
     api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions, PropagationPolicy},
     core::Status,
 };
-use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::{
     informer::api_for,
@@ -18,11 +18,6 @@ use crate::{
     model::{OWNER_LABEL, ObjectKey, Owner},
     plan::{Applied, Blocked, Fingerprint, Plan, Precondition, Withheld, Write},
 };
-
-/// No object was ever written at this version, so an apply that names it makes
-/// a new object and meets a conflict where there is one already. (Server-side
-/// apply has no other way to say "only if absent".)
-const VERSION_OF_NOTHING: &str = "1";
 
 /// A write that the API server refused.
 #[derive(Debug, thiserror::Error)]
@@ -94,12 +89,12 @@ pub(super) async fn apply(
         match write {
             Write::Apply { key, body, intent, precondition } => {
                 let absent = precondition == Precondition::Absent;
-                match patch(&api, &runtime.field_manager(), &key, body.clone(), precondition).await {
+                match patch(&api, &runtime.field_manager(), &key, &body, &precondition).await {
                     Ok(object) => changes.written(&key, object, Some(intent), &mut report),
                     Err(kube::Error::Api(status)) if absent && status.is_conflict() => {
                         let Some(uid) = occupied(&api, &key, owner, &mut report).await else { continue };
                         let own = Precondition::Same { uid };
-                        match patch(&api, &runtime.field_manager(), &key, body, own).await {
+                        match patch(&api, &runtime.field_manager(), &key, &body, &own).await {
                             Ok(object) => changes.written(&key, object, Some(intent), &mut report),
                             Err(error) => failure("apply", key, error, &mut report),
                         }
@@ -107,7 +102,7 @@ pub(super) async fn apply(
                     Err(error) => failure("apply", key, error, &mut report),
                 }
             }
-            Write::Create { key, body } => match create(&api, &runtime.field_manager(), body).await {
+            Write::Create { key, body } => match create(&api, &runtime.field_manager(), &body).await {
                 Ok(object) => changes.written(&key, object, None, &mut report),
                 Err(kube::Error::Api(status)) if status.is_already_exists() => {
                     if occupied(&api, &key, owner, &mut report).await.is_some() {
@@ -139,29 +134,16 @@ async fn patch(
     api: &Api<Given>,
     manager: &str,
     key: &ObjectKey,
-    mut body: Value,
-    precondition: Precondition,
+    body: &str,
+    precondition: &Precondition,
 ) -> Result<Given, kube::Error> {
-    if let Some(metadata) = body.get_mut("metadata").and_then(Value::as_object_mut) {
-        let mut set = |name: &str, value: &str| metadata.insert(name.to_owned(), Value::from(value));
-        match &precondition {
-            Precondition::Absent => {
-                set("resourceVersion", VERSION_OF_NOTHING);
-            }
-            Precondition::Same { uid } => {
-                set("uid", uid);
-            }
-            Precondition::Unchanged { uid, resource_version } => {
-                set("uid", uid);
-                set("resourceVersion", resource_version);
-            }
-        }
-    }
-    api.patch(&key.name, &PatchParams::apply(manager).force(), &Patch::Apply(&body)).await
+    let body = precondition.within(body);
+    let body: &RawValue = serde_json::from_str(&body).map_err(kube::Error::SerdeError)?;
+    api.patch(&key.name, &PatchParams::apply(manager).force(), &Patch::Apply(body)).await
 }
 
-async fn create(api: &Api<Given>, manager: &str, body: Value) -> Result<Given, kube::Error> {
-    let object = serde_json::from_value(body).map_err(kube::Error::SerdeError)?;
+async fn create(api: &Api<Given>, manager: &str, body: &str) -> Result<Given, kube::Error> {
+    let object = serde_json::from_str(body).map_err(kube::Error::SerdeError)?;
     let params = PostParams { field_manager: Some(manager.to_owned()), ..PostParams::default() };
     api.create(&params, &object).await
 }

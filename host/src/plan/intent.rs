@@ -1,8 +1,10 @@
 //! The rules that an intent must keep.
 
-use serde_json::{Map, Value};
+use std::borrow::Cow;
 
-use super::Context;
+use serde_json::Value;
+
+use super::{Context, fields::Field, inject};
 use crate::model::{
     APPLIED_BY_ANNOTATION, GroupVersionKind, Intent, OWNER_LABEL, ObjectKey, Remove, ResourceKind,
 };
@@ -77,17 +79,24 @@ pub enum Refusal {
     },
 }
 
-/// An intent that keeps the rules: the object's key, and its fields with the
-/// namespace filled in.
-pub(super) struct Checked {
+/// An intent that keeps the rules: the object's key, what the component wrote, and
+/// its fields with the namespace filled in.
+pub(super) struct Checked<'a> {
     pub(super) key: ObjectKey,
-    pub(super) body: Value,
+    pub(super) text: &'a str,
+    pub(super) body: Field<'a>,
+}
+
+impl Checked<'_> {
+    fn without_fields(key: ObjectKey) -> Self {
+        Self { key, text: "", body: Field::Added(Value::Null) }
+    }
 }
 
 const RESERVED: [&str; 6] =
     ["uid", "resourceVersion", "managedFields", "ownerReferences", "generateName", "creationTimestamp"];
 
-pub(super) fn check(intent: &Intent, context: &Context<'_>) -> Result<Checked, Refusal> {
+pub(super) fn check<'a>(intent: &'a Intent, context: &Context<'_>) -> Result<Checked<'a>, Refusal> {
     let text = match intent {
         Intent::Ensure(ensure) => &ensure.object,
         Intent::Create(object) => object,
@@ -99,51 +108,49 @@ pub(super) fn check(intent: &Intent, context: &Context<'_>) -> Result<Checked, R
             {
                 return Err(Refusal::ClaimKept { key: key.clone() });
             }
-            return Ok(Checked { key: placed(key.clone(), kind, context)?, body: Value::Null });
+            return Ok(Checked::without_fields(placed(key.clone(), kind, context)?));
         }
         Intent::Keep(key) => {
             // Nothing is done to it, so it may be of any kind.
             let namespace = key.namespace.clone().or_else(|| context.owner.key.namespace.clone());
-            return Ok(Checked { key: ObjectKey { namespace, ..key.clone() }, body: Value::Null });
+            return Ok(Checked::without_fields(ObjectKey { namespace, ..key.clone() }));
         }
     };
-    let mut body: Value = serde_json::from_str(text).unwrap_or_default();
-    let key = key_of(&body)?;
+    let mut body = Field::parse(text).ok_or(Refusal::Nameless { field: "apiVersion" })?;
+    let key = key_of(&mut body)?;
     let kind = declared(&key, context)?;
     let key = placed(key, kind, context)?;
     if key.kind == context.owner.key.kind && key.name == context.owner.key.name {
         return Err(Refusal::Itself { key });
     }
-    let Some(metadata) = body.get_mut("metadata").and_then(Value::as_object_mut) else {
+    let Some(metadata) = body.member("metadata").and_then(Field::members) else {
         return Err(Refusal::Nameless { field: "metadata" });
     };
     if let Some(field) = RESERVED.into_iter().find(|field| metadata.contains_key(*field)) {
         return Err(Refusal::Reserved { key, field });
     }
     let marks = [("labels", OWNER_LABEL), ("annotations", APPLIED_BY_ANNOTATION)];
-    let has = |field: &str, mark: &str| metadata.get(field).is_some_and(|map| map.get(mark).is_some());
+    let mut has = |field: &str, mark: &str| {
+        metadata.get_mut(field).is_some_and(|marks| marks.member(mark).is_some())
+    };
     if let Some((_, field)) = marks.into_iter().find(|(field, mark)| has(field, mark)) {
         return Err(Refusal::Reserved { key, field });
     }
-    place(metadata, &key);
-    Ok(Checked { key, body })
+    inject::place(&mut body, &key);
+    Ok(Checked { key, text, body })
 }
 
-fn place(metadata: &mut Map<String, Value>, key: &ObjectKey) {
-    match &key.namespace {
-        Some(namespace) => metadata.insert("namespace".to_owned(), Value::from(namespace.as_str())),
-        None => metadata.remove("namespace"),
-    };
+fn word<'a>(found: Option<&mut Field<'a>>, field: &'static str) -> Result<Cow<'a, str>, Refusal> {
+    let text = found.and_then(|found| found.text()).filter(|text| !text.is_empty());
+    text.ok_or(Refusal::Nameless { field })
 }
 
-fn key_of(body: &Value) -> Result<ObjectKey, Refusal> {
-    let text = |pointer: &str, field| {
-        let found = body.pointer(pointer).and_then(Value::as_str).filter(|text| !text.is_empty());
-        found.ok_or(Refusal::Nameless { field })
-    };
-    let kind = GroupVersionKind::from_type(text("/apiVersion", "apiVersion")?, text("/kind", "kind")?);
-    let name = text("/metadata/name", "metadata.name")?.to_owned();
-    let namespace = body.pointer("/metadata/namespace").and_then(Value::as_str).map(str::to_owned);
+fn key_of(body: &mut Field<'_>) -> Result<ObjectKey, Refusal> {
+    let api_version = word(body.member("apiVersion"), "apiVersion")?;
+    let kind = GroupVersionKind::from_type(&api_version, &word(body.member("kind"), "kind")?);
+    let metadata = body.member("metadata").ok_or(Refusal::Nameless { field: "metadata.name" })?;
+    let name = word(metadata.member("name"), "metadata.name")?.into_owned();
+    let namespace = metadata.member("namespace").and_then(|found| found.text()).map(Cow::into_owned);
     Ok(ObjectKey { kind: kind.into(), namespace, name })
 }
 

@@ -5,18 +5,23 @@
 //! controller has them, or they are on their way out), or the decision is refused
 //! as a whole, because the component broke a rule.
 
+mod fields;
 mod inject;
 mod intent;
 mod order;
 mod restarts;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use crate::model::{ChildKind, GroupVersionKind, Intent, ObjectKey, Outcome, Owner};
 
+use fields::Field;
 pub use intent::Refusal;
 
 /// What says who controls an object: its owner reference with `controller: true`.
@@ -78,16 +83,40 @@ pub enum Precondition {
     },
 }
 
+/// No object was ever written at this version, so an apply that names it makes
+/// a new object and meets a conflict where there is one already. (Server-side
+/// apply has no other way to say "only if absent".)
+const VERSION_OF_NOTHING: &str = "1";
+
+impl Precondition {
+    /// The fields of an apply, as JSON, with what makes the API server refuse it
+    /// unless this holds.
+    #[must_use]
+    pub fn within(&self, body: &str) -> String {
+        let Some(mut fields) = Field::parse(body) else { return body.to_owned() };
+        let mut set = |name, value: &str| fields.set(&["metadata"], name, Value::from(value));
+        match self {
+            Self::Absent => set("resourceVersion", VERSION_OF_NOTHING),
+            Self::Same { uid } => set("uid", uid),
+            Self::Unchanged { uid, resource_version } => {
+                set("uid", uid);
+                set("resourceVersion", resource_version);
+            }
+        }
+        fields.json()
+    }
+}
+
 /// One write.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Write {
     /// Server-side apply, forced.
     Apply {
         /// Which object.
         key: ObjectKey,
-        /// The fields.
-        body: Value,
-        /// The hash of the fields.
+        /// The fields, as JSON.
+        body: String,
+        /// The hash of what they are made from.
         intent: Fingerprint,
         /// What must hold.
         precondition: Precondition,
@@ -96,8 +125,8 @@ pub enum Write {
     Create {
         /// Which object.
         key: ObjectKey,
-        /// The object.
-        body: Value,
+        /// The object, as JSON.
+        body: String,
     },
     /// Delete, with the uid as precondition.
     Delete {
@@ -287,20 +316,17 @@ pub fn plan(outcome: &Outcome, context: &Context<'_>) -> Result<Plan, Refusal> {
 }
 
 fn ensure_object(
-    checked: intent::Checked,
+    checked: intent::Checked<'_>,
     if_unchanged: Option<&crate::model::ObservedVersion>,
     context: &Context<'_>,
     plan: &mut Plan,
 ) {
-    let intent::Checked { key, mut body } = checked;
+    let intent::Checked { key, text, mut body } = checked;
     let existing = context.existing.get(&key);
     if let Some(reason) = existing.and_then(|existing| blocked(&key, existing, context)) {
         plan.blocked.push(reason);
         return;
     }
-    inject::ownership(&mut body, context.owner);
-    inject::templates(&mut body, &key.kind, context.owner);
-    inject::applied_by(&mut body, context.operlet);
     let precondition = match (if_unchanged, existing) {
         (Some(version), _) => Precondition::Unchanged {
             uid: version.uid.clone(),
@@ -309,35 +335,48 @@ fn ensure_object(
         (None, Some(existing)) => Precondition::Same { uid: existing.uid.clone() },
         (None, None) => Precondition::Absent,
     };
-    apply(key, body, precondition, context, plan);
+    let intent = fingerprint("ensure", text, context);
+    let kind = Arc::clone(&key.kind);
+    apply(key, intent, precondition, context, plan, || {
+        inject::ownership(&mut body, context.owner);
+        inject::templates(&mut body, &kind, context.owner);
+        inject::applied_by(&mut body, context.operlet);
+        body.json()
+    });
 }
 
-fn create_object(checked: intent::Checked, context: &Context<'_>, plan: &mut Plan) {
-    let intent::Checked { key, mut body } = checked;
+fn create_object(checked: intent::Checked<'_>, context: &Context<'_>, plan: &mut Plan) {
+    let intent::Checked { key, text: _, mut body } = checked;
     let Some(existing) = context.existing.get(&key) else {
         inject::ownership(&mut body, context.owner);
         inject::templates(&mut body, &key.kind, context.owner);
-        plan.writes.push(Write::Create { key, body });
+        plan.writes.push(Write::Create { key, body: body.json() });
         return;
     };
     if let Some(reason) = blocked(&key, existing, context) {
         plan.blocked.push(reason);
     } else if existing.controller.is_none() {
         // An orphan is adopted, but what it holds is never touched.
+        let intent = fingerprint("adopt", "", context);
         let mut body = inject::identity(&key);
-        inject::ownership(&mut body, context.owner);
-        apply(key, body, Precondition::Same { uid: existing.uid.clone() }, context, plan);
+        apply(key, intent, Precondition::Same { uid: existing.uid.clone() }, context, plan, || {
+            inject::ownership(&mut body, context.owner);
+            body.json()
+        });
     }
 }
 
-fn amend_object(checked: intent::Checked, uid: &str, context: &Context<'_>, plan: &mut Plan) {
-    let intent::Checked { key, body } = checked;
+fn amend_object(checked: intent::Checked<'_>, uid: &str, context: &Context<'_>, plan: &mut Plan) {
+    let intent::Checked { key, text, body } = checked;
     // One that is leaving or has left needs no more: its end is observed as well.
     let existing = context.existing.get(&key).filter(|existing| existing.uid == uid && !existing.deleting);
     match existing.map(|existing| stranger(existing, context)) {
         None => {}
         Some(Some(controller)) => plan.blocked.push(foreign(key, controller)),
-        Some(None) => apply(key, body, Precondition::Same { uid: uid.to_owned() }, context, plan),
+        Some(None) => {
+            let intent = fingerprint("amend", text, context);
+            apply(key, intent, Precondition::Same { uid: uid.to_owned() }, context, plan, || body.json());
+        }
     }
 }
 
@@ -391,8 +430,15 @@ fn foreign(key: ObjectKey, controller: &ControllerReference) -> Blocked {
     Blocked::Foreign { key, kind: controller.kind.kind.clone(), name: controller.name.clone() }
 }
 
-fn apply(key: ObjectKey, body: Value, precondition: Precondition, context: &Context<'_>, plan: &mut Plan) {
-    let intent = fingerprint(&body);
+/// Plans the apply of an object, unless it is just as it was after the last one.
+fn apply(
+    key: ObjectKey,
+    intent: Fingerprint,
+    precondition: Precondition,
+    context: &Context<'_>,
+    plan: &mut Plan,
+    body: impl FnOnce() -> String,
+) {
     let unchanged = context.applied.get(&key).is_some_and(|applied| {
         applied.intent == intent
             && context.existing.get(&key).is_some_and(|existing| existing.fingerprint == applied.result)
@@ -400,7 +446,7 @@ fn apply(key: ObjectKey, body: Value, precondition: Precondition, context: &Cont
     if unchanged {
         plan.unchanged += 1;
     } else {
-        plan.writes.push(Write::Apply { key, body, intent, precondition });
+        plan.writes.push(Write::Apply { key, body: body(), intent, precondition });
     }
 }
 
@@ -448,10 +494,15 @@ fn prune(wanted: &BTreeSet<ObjectKey>, context: &Context<'_>, plan: &mut Plan) {
     }
 }
 
-/// The hash of a JSON value. Maps are ordered, so equal values hash equal.
-#[must_use]
-pub fn fingerprint(value: &Value) -> Fingerprint {
-    Sha256::digest(value.to_string().as_bytes()).into()
+/// The hash of all that the fields of an object are made from.
+fn fingerprint(verb: &str, text: &str, context: &Context<'_>) -> Fingerprint {
+    let mut hash = Sha256::new();
+    for part in [verb, context.operlet, &context.owner.uid, text] {
+        // With its length, so that no two lists of parts read the same.
+        hash.update(part.len().to_be_bytes());
+        hash.update(part);
+    }
+    hash.finalize().into()
 }
 
 #[cfg(test)]

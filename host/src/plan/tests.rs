@@ -1,4 +1,4 @@
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::*;
 use crate::model::{Amend, Ensure, OWNER_LABEL, Remove, ResourceKind};
@@ -79,9 +79,9 @@ fn planned(intents: Vec<Intent>, existing: &[(ObjectKey, Existing)]) -> Plan {
     plan_with(intents, existing, &[]).unwrap()
 }
 
-fn body_of(plan: &Plan) -> &Value {
+fn body_of(plan: &Plan) -> Value {
     match plan.writes.as_slice() {
-        [Write::Apply { body, .. } | Write::Create { body, .. }] => body,
+        [Write::Apply { body, .. } | Write::Create { body, .. }] => serde_json::from_str(body).unwrap(),
         other => panic!("expected one write, got {other:?}"),
     }
 }
