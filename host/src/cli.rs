@@ -62,8 +62,9 @@ enum Command {
 #[must_use]
 pub fn main() -> ExitCode {
     // Before anything else is set up: it is this program's own doing, not a user's.
-    if std::env::args_os().nth(1).is_some_and(|argument| argument == engine::COMPILE_COMMAND) {
-        return exit(engine::compile_for_parent());
+    let mut arguments = std::env::args().skip(1);
+    if arguments.next().is_some_and(|argument| argument == engine::COMPILE_COMMAND) {
+        return exit(engine::compile_for_parent(&arguments.next().unwrap_or_default()));
     }
     let Cli { telemetry, command } = Cli::parse();
     telemetry::start(&telemetry);

@@ -6,6 +6,7 @@ use anyhow::Context as _;
 use clap::Args;
 use http::{HeaderValue, header::USER_AGENT};
 use kube::Config;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     task::{JoinError, JoinHandle},
@@ -16,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     admin::Admin,
     controller::{Clients, Connect as _, Supervisor, SupervisorOptions},
-    engine::{Engine, EngineOptions},
+    engine::{Compiler, Engine, EngineOptions},
     exchange::{ConnectionLimits, Exchanges, TcpDial},
     lease::{Ended, Lease, LeaseOptions},
     metrics::Metrics,
@@ -29,6 +30,10 @@ const STOP: Duration = Duration::from_secs(25);
 
 /// Random bytes that tell processes of one name apart.
 const SUFFIX_BYTES: usize = 4;
+
+/// Several times what a component of half a MiB takes (32 to 48 MiB), and it leaves
+/// the host enough of the 512 MiB of the manifest.
+const COMPILE_MEMORY_MIB: u64 = 320;
 
 /// What `operlet run` may be told.
 #[derive(Args, Clone, Debug)]
@@ -47,6 +52,11 @@ pub struct RunOptions {
     #[arg(long, env = "POD_UID")]
     pub pod_uid: Option<String>,
 
+    /// How much memory the process that compiles a component may take, in MiB. The
+    /// container's limit must have room for it beside the host
+    #[arg(long, env = "OPERLET_COMPILE_MEMORY_MIB", default_value_t = COMPILE_MEMORY_MIB)]
+    pub compile_memory_mib: u64,
+
     /// Where /healthz, /readyz and /metrics are served
     #[arg(long, env = "OPERLET_ADMIN_ADDRESS", default_value = "0.0.0.0:8080")]
     pub admin_address: SocketAddr,
@@ -60,7 +70,8 @@ pub struct RunOptions {
 /// has taken the Lease, or what was under way did not finish in time.
 pub async fn run(options: RunOptions) -> anyhow::Result<()> {
     let mut signals = Signals::new()?;
-    let RunOptions { namespace, instance, pod_uid, admin_address } = options;
+    let RunOptions { namespace, instance, pod_uid, compile_memory_mib, admin_address } = options;
+    raise_open_files();
     let mut config = Config::infer()
         .await
         .context("no cluster found: run it as a pod with a ServiceAccount, or set KUBECONFIG")?;
@@ -73,7 +84,8 @@ pub async fn run(options: RunOptions) -> anyhow::Result<()> {
     let lease = Lease::new(lease);
     let leadership = lease.leadership();
     let clients = Clients::new(Arc::new(config), &namespace, leadership.clone(), metrics.clone());
-    let compiler = std::env::current_exe().context("cannot tell where this program is")?;
+    let program = std::env::current_exe().context("cannot tell where this program is")?;
+    let compiler = Compiler { program, memory_bytes: compile_memory_mib.saturating_mul(1024 * 1024) };
     let options = EngineOptions { compiler: Some(compiler), ..EngineOptions::default() };
     let engine = Engine::new(options).context("cannot set up the WebAssembly engine")?;
     let exchanges = Exchanges::new(Arc::new(TcpDial), ConnectionLimits::default());
@@ -142,6 +154,16 @@ fn without_lease(ended: Result<Ended, JoinError>) -> anyhow::Result<()> {
             "the Lease is not this host's any more, and nobody's: another one may have been at work \
              meanwhile, so what this one knows is out of date and it ends"
         ),
+    }
+}
+
+/// Every connection is an open file, and many systems allow a process only 1,024
+/// unless it asks for more.
+fn raise_open_files() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
+    if let Err(error) = raised {
+        tracing::warn!(%error, limit = limit.current, "cannot raise the limit of open files");
     }
 }
 

@@ -2,16 +2,24 @@
 
 #![allow(clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
-use std::path::PathBuf;
+use std::{fs, os::unix::fs::PermissionsExt as _};
 
-use operlet::engine::{Engine, EngineOptions, LoadError};
+use operlet::engine::{Compiler, Engine, EngineOptions, LoadError};
 
 /// A component with nothing in it.
 const EMPTY_COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
 
+/// What compiling takes, and much more.
+const MEMORY_BYTES: u64 = 320 * 1024 * 1024;
+
 fn refusal(compiler: Option<&str>, bytes: &[u8]) -> LoadError {
-    let options = EngineOptions { compiler: compiler.map(PathBuf::from), ..EngineOptions::default() };
-    match Engine::new(options).unwrap().load(bytes) {
+    let compiler = compiler.map(|program| Compiler { program: program.into(), memory_bytes: MEMORY_BYTES });
+    refusal_by(compiler, bytes, &|| false)
+}
+
+fn refusal_by(compiler: Option<Compiler>, bytes: &[u8], stop: &dyn Fn() -> bool) -> LoadError {
+    let options = EngineOptions { compiler, ..EngineOptions::default() };
+    match Engine::new(options).unwrap().load_unless(bytes, stop) {
         Ok(_) => panic!("it was loaded"),
         Err(error) => error,
     }
@@ -38,4 +46,23 @@ fn a_process_that_fails_is_no_fault_of_the_component() {
         assert!(matches!(error, LoadError::NotCompiled { .. }), "{error:?}");
         assert!(error.to_string().contains(says), "{error}");
     }
+}
+
+#[test]
+fn the_process_takes_no_more_memory_than_it_may() {
+    let compiler = Compiler { program: env!("CARGO_BIN_EXE_operlet").into(), memory_bytes: 1024 * 1024 };
+    let error = refusal_by(Some(compiler), EMPTY_COMPONENT, &|| false);
+    assert!(matches!(error, LoadError::NotCompiled { .. }), "{error:?}");
+    assert!(error.to_string().contains("more than the 1 MiB"), "{error}");
+}
+
+#[test]
+fn one_that_is_not_waited_for_any_more_is_ended() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = folder.path().join("compiles-for-ever");
+    fs::write(&program, "#!/bin/sh\nexec sleep 600\n").unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o700)).unwrap();
+    let compiler = Compiler { program, memory_bytes: MEMORY_BYTES };
+    let error = refusal_by(Some(compiler), EMPTY_COMPONENT, &|| true);
+    assert!(error.to_string().contains("not waited for"), "{error}");
 }

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use futures::future::join_all;
 use kube::{ResourceExt as _, api::ListParams};
-use tokio::{sync::Semaphore, time::Instant};
+use tokio::time::Instant;
 
 use super::{
     dependencies::{Read, Version},
@@ -16,6 +16,7 @@ use super::{
     store::{Given, Stored},
 };
 use crate::{
+    exchange::Room,
     model::{
         Answer, Effect, Exchange, ExchangeEnd, GroupVersionKind, ObjectKey, Question, Request, ResourceKind,
         Response,
@@ -23,8 +24,12 @@ use crate::{
     plan::Fingerprint,
 };
 
-/// Reads side by side in one reconcile.
-const READS_MAX: usize = 16;
+/// Reads side by side for one operlet: each holds an answer of the API server.
+pub(super) const READS_MAX: usize = 8;
+
+/// Objects of the first page of a list. They may be large ones; those of the next
+/// are as many as there is room for if they are like these.
+const FIRST_PAGE: usize = 16;
 
 /// What a list may bring: more is never cut off silently.
 const LISTED_MAX: usize = 512;
@@ -36,6 +41,8 @@ pub(super) struct Asking<'a> {
     pub(super) observed: &'a Observed,
     /// When the reconcile must be over.
     pub(super) deadline: Instant,
+    /// For all answers of the reconcile.
+    pub(super) room: &'a Arc<Room>,
 }
 
 /// What came of the questions of one round.
@@ -63,11 +70,9 @@ impl One {
 impl Asking<'_> {
     /// Answers all of them side by side; it takes as long as the slowest.
     pub(super) async fn answer(&self, questions: Vec<Question>) -> Answered {
-        let reading = Semaphore::new(READS_MAX);
-        let all = questions.into_iter().map(|Question { id, request }| {
-            let reading = &reading;
-            async move { (id, self.one(request, reading).await) }
-        });
+        let all = questions
+            .into_iter()
+            .map(|Question { id, request }| async move { (id, self.one(request).await) });
         let mut answered = Answered { answers: Vec::new(), reads: BTreeMap::new(), forbidden: Vec::new() };
         for (id, One { response, read, forbidden }) in join_all(all).await {
             answered.answers.push(Answer { id, response });
@@ -77,15 +82,15 @@ impl Asking<'_> {
         answered
     }
 
-    async fn one(&self, request: Request, reading: &Semaphore) -> One {
+    async fn one(&self, request: Request) -> One {
         // The semaphore is never closed.
         match request {
             Request::Get(key) => {
-                let _turn = reading.acquire().await;
+                let _turn = self.runtime.reading.acquire().await;
                 self.get(key).await
             }
             Request::List { kind, selector } => {
-                let _turn = reading.acquire().await;
+                let _turn = self.runtime.reading.acquire().await;
                 self.list(&kind, selector).await
             }
             Request::Exchange(exchange) => One::of(Response::Exchange(self.exchange(exchange).await)),
@@ -109,7 +114,13 @@ impl Asking<'_> {
                 let versions = found.iter().map(version).collect();
                 let read = self.runtime.dependencies.found(read, versions);
                 let object = found.map(|object| Stored::new(&key.kind, object).json);
-                One { response: Response::Object(object), read: Some(read), forbidden: None }
+                let fits = object.as_ref().is_none_or(|json| self.room.take(json.len()));
+                let response = if fits {
+                    Response::Object(object)
+                } else {
+                    Response::Denied(self.no_room(&key.to_string()))
+                };
+                One { response, read: Some(read), forbidden: None }
             }
             Err(error) => failed(&error, read, &format!("get {key}")),
         }
@@ -127,26 +138,51 @@ impl Asking<'_> {
             return One::of(Response::Unavailable(error.to_string()));
         }
         let api = api_for(&self.runtime.client, kind, namespace.as_deref());
-        // Without a version the list is of the most recent state.
-        let one_more = u32::try_from(LISTED_MAX.saturating_add(1)).unwrap_or(u32::MAX);
-        match api.list(&ListParams::default().labels(&selector).limit(one_more)).await {
-            Ok(list) if list.items.len() > LISTED_MAX => {
+        let mut listed = Listed::default();
+        let denied = loop {
+            let params = ListParams::default().labels(&selector).limit(listed.next_page(self.room));
+            // Without a version the list is of the most recent state, and its further
+            // pages are of the same.
+            let page = match api
+                .list(&listed.from.iter().fold(params, |all, from| all.continue_token(from)))
+                .await
+            {
+                Ok(page) => page,
+                Err(error) => return failed(&error, read, &format!("list {}", kind.plural)),
+            };
+            listed.from = page.metadata.continue_.filter(|from| !from.is_empty());
+            if !listed.take(&shared, page.items, self.room) {
+                break Some(self.no_room(&format!("the {} that match {selector:?}", kind.plural)));
+            }
+            if listed.objects.len() > LISTED_MAX {
                 let plural = &kind.plural;
-                let reason =
-                    format!("more than {LISTED_MAX} {plural} match {selector:?}: narrow the selector");
-                let found = list.items.iter().map(version).collect();
-                let read = self.runtime.dependencies.found(read, found);
-                One { response: Response::Denied(reason), read: Some(read), forbidden: None }
+                break Some(format!(
+                    "more than {LISTED_MAX} {plural} match {selector:?}: narrow the selector"
+                ));
             }
-            Ok(list) => {
-                let mut items = list.items;
-                items.sort_by_key(|item| item.name_any());
-                let read = self.runtime.dependencies.found(read, items.iter().map(version).collect());
-                let objects = items.into_iter().map(|object| Stored::new(&shared, object).json).collect();
-                One { response: Response::Objects(objects), read: Some(read), forbidden: None }
+            if listed.from.is_none() {
+                break None;
             }
-            Err(error) => failed(&error, read, &format!("list {}", kind.plural)),
-        }
+        };
+        let Listed { mut objects, versions, .. } = listed;
+        let read = self.runtime.dependencies.found(read, versions);
+        let response = denied.map_or_else(
+            || {
+                objects.sort_by(|left, right| left.key.name.cmp(&right.key.name));
+                Response::Objects(objects.into_iter().map(|object| object.json).collect())
+            },
+            Response::Denied,
+        );
+        One { response, read: Some(read), forbidden: None }
+    }
+
+    /// What was read is more than the component can be shown.
+    fn no_room(&self, what: &str) -> String {
+        let limit = self.live.terms.limits.input_bytes;
+        self.runtime.metrics.limit_breach("input");
+        format!(
+            "there is no room for {what}: all that is shown may have {limit} bytes together (limit inputKibibytes)"
+        )
     }
 
     async fn exchange(&self, exchange: Exchange) -> ExchangeEnd {
@@ -170,7 +206,7 @@ impl Asking<'_> {
         // All that takes time comes before: the connection stands when this is asked.
         let may_act = async { self.is_current().await && leadership.may_write() };
         let deadline = self.deadline.min(held);
-        Ok(self.runtime.exchanges.run_if(exchange, &target, deadline, may_act).await)
+        Ok(self.runtime.exchanges.within(self.room).run_if(exchange, &target, deadline, may_act).await)
     }
 
     /// Whether the resource is, at this moment, what the component was shown.
@@ -193,7 +229,7 @@ impl Asking<'_> {
     /// How an exchange ended; as an error, that it did before it began.
     async fn talk(&self, exchange: &Exchange) -> Result<ExchangeEnd, ExchangeEnd> {
         let target = reach::target(self.runtime, self.resource(), exchange).await?;
-        Ok(self.runtime.exchanges.run(exchange, &target, self.deadline).await)
+        Ok(self.runtime.exchanges.within(self.room).run(exchange, &target, self.deadline).await)
     }
 
     fn resource(&self) -> &ObjectKey {
@@ -228,6 +264,42 @@ impl Asking<'_> {
             )),
             _ => Ok(kind),
         }
+    }
+}
+
+/// What a list has brought so far.
+#[derive(Default)]
+struct Listed {
+    objects: Vec<Stored>,
+    versions: Vec<(String, Version)>,
+    bytes: usize,
+    from: Option<String>,
+}
+
+impl Listed {
+    /// How many objects to ask for next: one more than may be shown tells that there
+    /// are too many.
+    fn next_page(&self, room: &Room) -> u32 {
+        let wanted = (LISTED_MAX + 1).saturating_sub(self.objects.len());
+        let fit = match self.bytes.checked_div(self.objects.len()) {
+            None => FIRST_PAGE,
+            Some(mean) => room.left().checked_div(mean).unwrap_or(wanted) + 1,
+        };
+        u32::try_from(wanted.min(fit)).unwrap_or(u32::MAX)
+    }
+
+    /// Takes a page in; false if there is no room for it.
+    fn take(&mut self, kind: &Arc<GroupVersionKind>, page: Vec<Given>, room: &Room) -> bool {
+        for object in page {
+            self.versions.push(version(&object));
+            let stored = Stored::new(kind, object);
+            if !room.take(stored.json.len()) {
+                return false;
+            }
+            self.bytes += stored.json.len();
+            self.objects.push(stored);
+        }
+        true
     }
 }
 

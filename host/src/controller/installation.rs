@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     deletions::Deletions,
     events::Events,
-    finalizer,
+    finalizer::{self, FINALIZER},
     informer::describe,
     report,
     rights::{self, Right},
@@ -36,10 +36,13 @@ use crate::{
 /// an API server that does not answer.
 const RETRY: Duration = Duration::from_secs(5);
 
-/// How often, and how long apart, it is tried to take the finalizer of an Operlet
-/// that is gone off its resources.
-const RELEASES: usize = 5;
+/// The longest pause between two tries of what does not pass.
+const RETRY_MAX: Duration = Duration::from_secs(30);
+
+/// How long apart it is tried to take the finalizer of an Operlet that is gone off
+/// its resources: from the first pause to the longest.
 const RELEASE_PAUSE: Duration = Duration::from_secs(1);
+const RELEASE_PAUSE_MAX: Duration = Duration::from_secs(60);
 
 /// How long the kinds of a candidate may take to be listed.
 const SYNC: Duration = Duration::from_secs(20);
@@ -50,6 +53,8 @@ pub(super) struct Ending {
     pub(super) stop: CancellationToken,
     /// The Operlet is gone; otherwise only the host stops.
     pub(super) deleted: CancellationToken,
+    /// The host stops: nothing more is waited for.
+    pub(super) host: CancellationToken,
 }
 
 pub(super) struct Installation {
@@ -65,6 +70,8 @@ pub(super) struct Installation {
     forbidden: Arc<Notify>,
     /// The rights that were found to be all there, and who has them.
     authorized: Option<(Vec<Right>, String)>,
+    /// Told when this installation is to end.
+    stop: CancellationToken,
     /// The refused component and the generation of the spec it was refused under:
     /// looked at once, not at every event.
     refused: Option<(Digest, Option<i64>)>,
@@ -94,27 +101,37 @@ pub(super) async fn run(
         deletions,
         forbidden: Arc::default(),
         authorized: None,
+        stop: ending.stop.clone(),
         refused: None,
     };
     let wake = Arc::new(Notify::new());
     let mut source = SourceWatch::default();
+    let mut retry = RETRY;
     loop {
         source.follow(&installation.shared.client, &installation.operlet.spec.source.config_map, &wake);
         let settled = installation.advance().await;
-        let retry = if settled { Duration::MAX } else { RETRY };
+        let pause = if settled { Duration::MAX } else { retry };
         let forbidden = Arc::clone(&installation.forbidden);
+        // Every refused request says so, and one review is enough for many.
+        let forbidden = async {
+            tokio::time::sleep(RETRY).await;
+            forbidden.notified().await;
+        };
+        let mut overdue = false;
         tokio::select! {
             () = ending.stop.cancelled() => break,
             () = wake.notified() => {}
-            () = forbidden.notified() => installation.authorized = None,
+            () = forbidden => installation.authorized = None,
             changed = operlets.changed() => if changed.is_err() { break },
             () = installation.faults_change() => {}
-            () = tokio::time::sleep(retry) => {}
+            () = tokio::time::sleep(pause) => overdue = true,
         }
+        // What failed again and again costs ever less.
+        retry = if overdue { RETRY_MAX.min(retry * 2) } else { RETRY };
         installation.operlet = operlets.borrow_and_update().clone();
     }
     source.end();
-    installation.end(ending.deleted.is_cancelled()).await;
+    installation.end(&ending).await;
     installation.shared.release_kinds(&installation.name);
 }
 
@@ -193,21 +210,26 @@ impl Installation {
 
     /// Stops what is at work. The resources of an Operlet that is gone wait for
     /// nobody.
-    async fn end(&mut self, deleted: bool) {
+    async fn end(&mut self, ending: &Ending) {
         let mut kind = self.status.live.as_ref().and_then(primary);
         if let Some(working) = self.working.take() {
             let manifest = Arc::clone(&working.live().manifest);
             kind = manifest.finalizer.then(|| manifest.primary.clone());
             working.stop().await;
         }
-        let Some(kind) = kind.filter(|_| deleted) else { return };
-        for _ in 0..RELEASES {
-            if self.release(&kind, None).await {
+        let Some(kind) = kind.filter(|_| ending.deleted.is_cancelled()) else { return };
+        let mut pause = RELEASE_PAUSE;
+        while !self.release(&kind, None).await {
+            if ending.host.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
+                tracing::error!(
+                    kind = %kind.kind,
+                    finalizer = FINALIZER,
+                    "resources may keep the finalizer of an Operlet that is gone: take it off by hand"
+                );
                 return;
             }
-            tokio::time::sleep(RELEASE_PAUSE).await;
+            pause = RELEASE_PAUSE_MAX.min(pause * 2);
         }
-        tracing::error!(kind = %kind.kind, "resources may keep the finalizer of an Operlet that is gone");
     }
 
     async fn advance_component(&mut self) -> bool {
@@ -275,11 +297,7 @@ impl Installation {
         let (client, namespace) = (&self.shared.client, &self.shared.namespace);
         let kept = store_copy(client, namespace, &self.operlet, &old.digest, bytes).await;
         if let Err(error) = &kept {
-            tracing::warn!(
-                operlet = self.name,
-                error = describe(error),
-                "cannot keep the copy of the live component"
-            );
+            tracing::warn!(error = describe(error), "cannot keep the copy of the live component");
         }
         let new = self.live(admitted);
         if let Some(working) = &self.working
@@ -304,16 +322,12 @@ impl Installation {
             }
             Err(error) => {
                 // Only the source can help now.
-                tracing::error!(
-                    operlet = self.name,
-                    error = describe(&error),
-                    "lost the copy of the live component"
-                );
+                tracing::error!(error = describe(&error), "lost the copy of the live component");
                 return true;
             }
         };
         // The pin speaks of what may be taken in, not of what runs already.
-        match admit(&self.shared.engine, bytes, None).await {
+        match admit(&self.shared.engine, bytes, None, &self.stop).await {
             Ok(admitted) => self.start(admitted).await,
             Err(refusal) => {
                 let message = format!("the live component cannot be loaded: {refusal}");
@@ -325,7 +339,8 @@ impl Installation {
 
     /// Takes a new component in. True if only a change can lead further.
     async fn consider(&mut self, bytes: Vec<u8>) -> Result<bool, Refusal> {
-        let admitted = admit(&self.shared.engine, bytes.clone(), self.operlet.spec.digest.as_deref()).await?;
+        let pinned = self.operlet.spec.digest.as_deref();
+        let admitted = admit(&self.shared.engine, bytes.clone(), pinned, &self.stop).await?;
         if let Some(live) = &self.status.live {
             succeeds(&admitted.manifest, live)?;
         }
@@ -398,7 +413,11 @@ impl Installation {
             }
         }
         let Some(working) = &mut self.working else { return Ok(Ok(())) };
-        let watched = working.watch(live, SYNC).await;
+        // What has begun is taken up again, or ends with all else.
+        let watched = match self.stop.run_until_cancelled(working.watch(live, SYNC)).await {
+            Some(watched) => watched,
+            None => Err("the host is stopping".to_owned()),
+        };
         if watched.is_err() && !working.is_serving() {
             // Nothing runs on it yet; the next try begins anew.
             if let Some(working) = self.working.take() {
@@ -410,7 +429,7 @@ impl Installation {
 
     async fn take_over(&mut self, live: Arc<Live>) {
         if let Some(working) = &mut self.working {
-            tracing::info!(operlet = self.name, digest = %live.digest, version = live.manifest.version, "live");
+            tracing::info!(digest = %live.digest, version = live.manifest.version, "live");
             working.serve(live).await;
         }
     }
@@ -422,7 +441,7 @@ impl Installation {
         let keep: Vec<&Digest> = std::iter::once(digest).chain(&previous).collect();
         let (client, namespace) = (&self.shared.client, &self.shared.namespace);
         if let Err(error) = remove_other_copies(client, namespace, &self.name, &keep).await {
-            tracing::warn!(operlet = self.name, error = describe(&error), "cannot remove old copies");
+            tracing::warn!(error = describe(&error), "cannot remove old copies");
         }
     }
 
@@ -497,7 +516,7 @@ impl Installation {
             message,
         };
         if self.status.candidate.as_ref() != Some(&candidate) {
-            tracing::warn!(operlet = self.name, reason, message = candidate.message, "component waits");
+            tracing::warn!(reason, message = candidate.message, "component waits");
         }
         report::stays_out(&mut self.status, candidate);
     }
@@ -544,11 +563,7 @@ impl Installation {
             // It was deleted meanwhile; this installation is about to be stopped.
             Err(kube::Error::Api(status)) if status.is_not_found() => false,
             Err(error) => {
-                tracing::warn!(
-                    operlet = self.name,
-                    error = describe(&error),
-                    "cannot write the Operlet's status"
-                );
+                tracing::warn!(error = describe(&error), "cannot write the Operlet's status");
                 false
             }
         }

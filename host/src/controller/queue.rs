@@ -53,6 +53,7 @@ impl Queue {
         .filter_map(move |trigger| {
             let key = owners.resolve(trigger, &keys_runtime);
             triggered.triggered(key.as_ref());
+            keys_runtime.report_store();
             futures::future::ready(key.map(|message| ScheduleRequest { message, run_at: Instant::now() }))
         });
         let mut due = std::pin::pin!(scheduler(stream::select(now, later)));

@@ -42,14 +42,14 @@ pub(super) fn needed(manifest: &Manifest) -> Vec<Right> {
         need(&manifest.primary, None, &["patch"]);
     }
     for child in &manifest.children {
-        need(&child.resource, None, &["list", "watch"]);
+        need(&child.resource, None, &["get", "list", "watch"]);
         if child.prune {
             // What is never pruned may also be only created, amended or removed.
             need(&child.resource, None, &["create", "patch", "delete"]);
         }
     }
     for kind in &manifest.observed_only {
-        need(kind, None, &["list", "watch"]);
+        need(kind, None, &["get", "list", "watch"]);
     }
     for kind in &manifest.reads {
         need(kind, None, &["get", "list", "watch"]);
@@ -154,8 +154,8 @@ mod tests {
             .collect();
         assert_eq!(
             describe("operlet-system/things", &missing),
-            "the ServiceAccount operlet-system/things may not get, list, watch nodes; create, delete, patch, \
-             watch statefulsets.apps in all namespaces; grant it in its ClusterRole"
+            "the ServiceAccount operlet-system/things may not get, list, watch nodes; create, delete, get, \
+             patch, watch statefulsets.apps in all namespaces; grant it in its ClusterRole"
         );
     }
 

@@ -3,6 +3,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    sync::Arc,
     time::Duration,
 };
 
@@ -18,6 +19,7 @@ use super::{
 };
 use crate::{
     engine::{CallContext, CallError},
+    exchange::Room,
     model::{Decision, Failure, Outcome, Question, Request},
     plan::Fingerprint,
 };
@@ -74,6 +76,7 @@ impl Rounds<'_> {
     /// Calls the component until it settles.
     pub(super) async fn decide(&mut self) -> Result<Settlement, Undecided> {
         let limit = self.live.terms.limits.rounds;
+        let room = Arc::new(Room::new(self.live.terms.limits.input_bytes));
         let (mut checkpointed, mut forbidden, mut exchanges) = (false, Vec::new(), 0);
         for round in 0..limit {
             self.observed.observation.round = round;
@@ -83,7 +86,7 @@ impl Rounds<'_> {
                 }
                 Decision::Ask(questions) => {
                     self.check(&questions, &mut exchanges)?;
-                    let Answered { answers, reads, forbidden: refused } = self.ask(questions).await;
+                    let Answered { answers, reads, forbidden: refused } = self.ask(questions, &room).await;
                     self.observed.observation.answers.extend(answers);
                     self.reads.extend(reads);
                     forbidden.extend(refused);
@@ -148,9 +151,9 @@ impl Rounds<'_> {
         Ok(())
     }
 
-    async fn ask(&self, questions: Vec<Question>) -> Answered {
+    async fn ask(&self, questions: Vec<Question>, room: &Arc<Room>) -> Answered {
         let Self { runtime, live, observed, deadline, .. } = self;
-        Asking { runtime, live, observed, deadline: *deadline }.answer(questions).await
+        Asking { runtime, live, observed, deadline: *deadline, room }.answer(questions).await
     }
 
     /// Puts a status on record, if the resource is still the one observed.

@@ -6,9 +6,15 @@ use std::{
 };
 
 use kube::Client;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 
-use super::{deletions::Deletions, dependencies::Dependencies, events::Events, memory::Memory, store::Store};
+use super::{
+    deletions::Deletions,
+    dependencies::Dependencies,
+    events::Events,
+    memory::Memory,
+    store::{Counts, Store},
+};
 use crate::{
     engine::Component,
     exchange::{OperletExchanges, Probes},
@@ -64,6 +70,8 @@ pub(super) struct Runtime {
     pub(super) store: Arc<Store>,
     pub(super) events: Events,
     pub(super) dependencies: Arc<Dependencies>,
+    /// Turns to read for components.
+    pub(super) reading: Semaphore,
     pub(super) exchanges: OperletExchanges,
     pub(super) probes: Probes,
     pub(super) deletions: Arc<Deletions>,
@@ -99,6 +107,13 @@ impl Runtime {
 
     pub(super) fn remember(&self, key: ObjectKey, remembered: Memory) {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner).insert(key, remembered);
+    }
+
+    /// Tells the metrics what the store holds.
+    pub(super) fn report_store(&self) {
+        let Counts { objects, json_bytes, .. } = self.store.counts();
+        self.metrics.store(objects, json_bytes);
+        self.metrics.departed_dropped(self.store.take_departed_dropped());
     }
 
     /// The name under which the API server records who owns which field.

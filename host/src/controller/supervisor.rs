@@ -94,6 +94,11 @@ struct Running {
 pub struct Supervisor {
     shared: Arc<Shared>,
     running: HashMap<String, Running>,
+    /// Installations that are on their way out, and that the next of their name
+    /// waits for.
+    leaving: HashMap<String, JoinHandle<()>>,
+    /// The host stops.
+    stop: CancellationToken,
     ready: watch::Sender<bool>,
 }
 
@@ -107,7 +112,13 @@ impl Supervisor {
         let client = clients.host()?;
         let kinds = Mutex::default();
         let shared = Shared { clients, client, engine, exchanges, namespace, instance, kinds };
-        Ok(Self { shared: Arc::new(shared), running: HashMap::new(), ready: watch::Sender::new(false) })
+        Ok(Self {
+            shared: Arc::new(shared),
+            running: HashMap::new(),
+            leaving: HashMap::new(),
+            stop: CancellationToken::new(),
+            ready: watch::Sender::new(false),
+        })
     }
 
     /// Turns true once the Operlets are known.
@@ -118,6 +129,7 @@ impl Supervisor {
 
     /// Serves until it is stopped, then lets everything under way finish.
     pub async fn run(mut self, stop: CancellationToken) {
+        self.stop = stop.clone();
         let api: Api<Operlet> = Api::all(self.shared.client.clone());
         let mut events = std::pin::pin!(watcher(api, watcher::Config::default()).default_backoff());
         let mut listed = Vec::new();
@@ -130,11 +142,11 @@ impl Supervisor {
                 Some(Ok(Event::Init)) => listed.clear(),
                 Some(Ok(Event::InitApply(operlet))) => listed.push(operlet),
                 Some(Ok(Event::InitDone)) => {
-                    self.listed(std::mem::take(&mut listed)).await;
+                    self.listed(std::mem::take(&mut listed));
                     self.ready.send_replace(true);
                 }
-                Some(Ok(Event::Apply(operlet))) => self.serve(operlet).await,
-                Some(Ok(Event::Delete(operlet))) => self.end(&operlet.name_any()).await,
+                Some(Ok(Event::Apply(operlet))) => self.serve(operlet),
+                Some(Ok(Event::Delete(operlet))) => self.end(&operlet.name_any()),
                 Some(Err(error)) => {
                     tracing::warn!(error = describe(&error), "cannot watch Operlets");
                 }
@@ -144,19 +156,20 @@ impl Supervisor {
         for running in self.running.values() {
             running.ending.stop.cancel();
         }
-        for (_, running) in self.running.drain() {
+        let running = self.running.into_values().map(|running| running.task);
+        for task in running.chain(self.leaving.into_values()) {
             // It fails only if the installation panicked, which was logged.
-            let _ = running.task.await;
+            let _ = task.await;
         }
     }
 
     /// These are all there are. Whoever is on record as live has its kind before
     /// anybody else may ask for it.
-    async fn listed(&mut self, operlets: Vec<Operlet>) {
+    fn listed(&mut self, operlets: Vec<Operlet>) {
         let names: HashSet<_> = operlets.iter().map(Operlet::name_any).collect();
         let gone = self.running.keys().filter(|name| !names.contains(*name));
         for name in gone.cloned().collect::<Vec<_>>() {
-            self.end(&name).await;
+            self.end(&name);
         }
         for operlet in &operlets {
             let live = operlet.status.as_ref().and_then(|status| status.live.as_ref());
@@ -166,16 +179,16 @@ impl Supervisor {
             }
         }
         for operlet in operlets {
-            self.serve(operlet).await;
+            self.serve(operlet);
         }
     }
 
-    async fn serve(&mut self, operlet: Operlet) {
+    fn serve(&mut self, operlet: Operlet) {
         let name = operlet.name_any();
         let uid = operlet.metadata.uid.clone();
         if self.running.get(&name).is_some_and(|running| running.uid != uid) {
             // Deleted and made again while the watch was down.
-            self.end(&name).await;
+            self.end(&name);
         }
         if let Some(running) = self.running.get(&name) {
             let changed = running.operlets.borrow().spec != operlet.spec;
@@ -185,18 +198,32 @@ impl Supervisor {
             return;
         }
         let (operlets, received) = watch::channel(Arc::new(operlet));
-        let ending = Ending::default();
-        let task = installation::run(Arc::clone(&self.shared), name.clone(), received, ending.clone());
+        let ending = Ending { host: self.stop.clone(), ..Ending::default() };
+        let previous = self.leaving.remove(&name);
+        let (shared, of, ends) = (Arc::clone(&self.shared), name.clone(), ending.clone());
+        let task = async move {
+            if let Some(previous) = previous {
+                // It fails only if it panicked, which was logged.
+                let _ = previous.await;
+            }
+            installation::run(shared, of, received, ends).await;
+        };
         let task = task.instrument(telemetry::installation_span(&name));
         self.running.insert(name, Running { operlets, uid, ending, task: tokio::spawn(task) });
     }
 
-    async fn end(&mut self, name: &str) {
-        if let Some(running) = self.running.remove(name) {
-            running.ending.deleted.cancel();
-            running.ending.stop.cancel();
-            let _ = running.task.await;
-            self.shared.clients.metrics().remove_operlet(name);
-        }
+    /// Ends an installation without waiting for it: others need not.
+    fn end(&mut self, name: &str) {
+        self.leaving.retain(|_, task| !task.is_finished());
+        let Some(Running { ending, task, .. }) = self.running.remove(name) else { return };
+        ending.deleted.cancel();
+        ending.stop.cancel();
+        let (metrics, of) = (self.shared.clients.metrics().clone(), name.to_owned());
+        let leaving = async move {
+            // It fails only if it panicked, which was logged.
+            let _ = task.await;
+            metrics.remove_operlet(&of);
+        };
+        self.leaving.insert(name.to_owned(), tokio::spawn(leaving));
     }
 }

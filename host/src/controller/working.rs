@@ -8,7 +8,7 @@ use std::{
 
 use kube::Client;
 use tokio::{
-    sync::{Notify, mpsc, watch},
+    sync::{Notify, Semaphore, mpsc, watch},
     task::JoinHandle,
     time::{Instant, sleep},
 };
@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use super::{
+    answer::READS_MAX,
     clients::{Clients, Impersonation},
     deletions::Deletions,
     dependencies::Dependencies,
@@ -125,6 +126,7 @@ impl Working {
             events,
             dependencies: Dependencies::new(client.clone(), triggers.clone()),
             probes: woken.probes(exchanges.clone(), Reach::new(Weak::clone(runtime))),
+            reading: Semaphore::new(READS_MAX),
             exchanges,
             deletions,
             leadership,

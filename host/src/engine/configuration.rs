@@ -1,13 +1,11 @@
 //! How wasmtime is set up, and why.
 
-use std::path::PathBuf;
-
 use wasmtime::{
     Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig, StoreContextMut, WasmFeatures,
     component::{Linker, WasmStr},
 };
 
-use super::{bindings::v0_1_0, store::StoreData};
+use super::{bindings::v0_1_0, compiler::Compiler, store::StoreData};
 
 /// How much room an engine sets aside. It is address space, not memory, until it
 /// is used.
@@ -17,9 +15,8 @@ pub struct EngineOptions {
     pub calls_max: u16,
     /// The most linear memory that any component may be allowed.
     pub memory_bytes_max: usize,
-    /// The program that compiles, in a process of its own: the host's, of this very
-    /// version. None compiles in this process.
-    pub compiler: Option<PathBuf>,
+    /// What compiles. None compiles in this process.
+    pub compiler: Option<Compiler>,
 }
 
 impl Default for EngineOptions {

@@ -25,14 +25,12 @@ mod trap;
 mod verify;
 mod verify_exchange;
 
-use std::{
-    path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Semaphore;
 
 pub use call::CallError;
+pub use compiler::Compiler;
 pub(crate) use compiler::{COMPILE_COMMAND, serve as compile_for_parent};
 pub use component::{Component, DescribeError};
 pub use configuration::{EngineError, EngineOptions};
@@ -57,7 +55,7 @@ struct Shared {
     ticker: Ticker,
     memory_bytes_max: usize,
     /// Compiles, if not this process itself does.
-    compiler: Option<PathBuf>,
+    compiler: Option<Compiler>,
     /// One for each slot of the pool, so that a call waits for its turn where
     /// the pool would refuse it.
     slots: Semaphore,
@@ -83,12 +81,18 @@ impl Engine {
     /// milliseconds with a small component and for seconds with a large one; one
     /// compilation runs at a time.
     pub fn load(&self, bytes: &[u8]) -> Result<Component, LoadError> {
+        self.load_unless(bytes, &|| false)
+    }
+
+    /// As [`Engine::load`], but given up soon after `stop` says so, as
+    /// [`LoadError::NotCompiled`]. What is compiled in this process is not given up.
+    pub fn load_unless(&self, bytes: &[u8], stop: &dyn Fn() -> bool) -> Result<Component, LoadError> {
         load::check_format(bytes)?;
         let compiled = {
             let _alone = self.shared.compiling.lock().unwrap_or_else(PoisonError::into_inner);
             match &self.shared.compiler {
                 None => load::compile(&self.shared.wasmtime, bytes)?,
-                Some(program) => compiler::compile(&self.shared.wasmtime, program, bytes)?,
+                Some(compiler) => compiler::compile(&self.shared.wasmtime, compiler, bytes, stop)?,
             }
         };
         let pre = load::link(&self.shared.linker, &compiled)?;

@@ -26,7 +26,7 @@ pub(super) enum Stop {
     Closed,
     /// The connection failed.
     Failed(io::Error),
-    /// The replies have more bytes than they may.
+    /// The replies have more bytes than they may, or than there is room for.
     TooLarge,
     /// The last whole reply lacks what was expected.
     Unexpected,
@@ -109,9 +109,10 @@ impl Turn<'_> {
             if matches!(self.sending, Sending::Done)
                 && let Some(end) = self.transcript.take(&self.step.until)
             {
-                return Poll::Ready(if end > self.bytes_max { Err(self.too_large()) } else { Ok(()) });
+                let too_large = end > self.bytes_max || self.transcript.exhausted;
+                return Poll::Ready(if too_large { Err(self.too_large()) } else { Ok(()) });
             }
-            if self.transcript.bytes.len() > self.bytes_max {
+            if self.transcript.bytes.len() > self.bytes_max || self.transcript.exhausted {
                 return self.unless_sending(Stop::TooLarge);
             }
             if self.transcript.closed {
@@ -183,5 +184,6 @@ pub(super) fn poll_receive(
     let room = transcript.make_room(bytes_max);
     let mut buffer = (&mut transcript.bytes).limit(room);
     let count = ready!(pin!(stream.read_buf(&mut buffer)).poll(context))?;
+    transcript.received(count);
     Poll::Ready(Ok(count))
 }

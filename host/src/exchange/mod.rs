@@ -3,7 +3,8 @@
 //! # Guarantees
 //! - Nothing is sent twice: no exchange is made again, however it ended. Only
 //!   probes are repeated, as the component asked.
-//! - Time, bytes and connections are bounded.
+//! - Time, bytes and connections are bounded; what exchanges within one [`Room`]
+//!   bring is bounded together.
 //! - An end other than `timeout`, `reset`, `too-large`, `unexpected` and
 //!   `replies` says that no step was sent.
 //!
@@ -16,6 +17,7 @@ mod conversation;
 mod dial;
 mod probe;
 mod probes;
+mod room;
 mod rules;
 mod schedule;
 mod search;
@@ -35,6 +37,7 @@ use crate::model::{Effect, Exchange, ExchangeEnd};
 pub use dial::{BoxStream, Dial, Stream, TcpDial};
 pub use probe::{ProbeHooks, Resolve};
 pub use probes::Probes;
+pub use room::Room;
 pub use rules::{PodFacts, PodUnreadable, address};
 pub use slots::ConnectionLimits;
 pub use tls::{ClientCertificate, TlsMaterial};
@@ -98,7 +101,7 @@ impl Exchanges {
     #[must_use]
     pub fn operlet(&self, observer: Arc<dyn Observer>) -> OperletExchanges {
         let slots = Arc::new(Slots::new("one operlet", self.host.limits.operlet));
-        OperletExchanges { host: Arc::clone(&self.host), slots, observer }
+        OperletExchanges { host: Arc::clone(&self.host), slots, observer, room: None }
     }
 }
 
@@ -108,9 +111,17 @@ pub struct OperletExchanges {
     host: Arc<Host>,
     slots: Arc<Slots>,
     observer: Arc<dyn Observer>,
+    room: Option<Arc<Room>>,
 }
 
 impl OperletExchanges {
+    /// The same exchanges with a bound on what they bring together. One for whose
+    /// reply there is no room ends as `too-large`.
+    #[must_use]
+    pub fn within(&self, room: &Arc<Room>) -> Self {
+        Self { room: Some(Arc::clone(room)), ..self.clone() }
+    }
+
     /// Makes an exchange, once. It ends when its own time is up or at the
     /// deadline, whichever comes first.
     pub async fn run(&self, exchange: &Exchange, target: &Target, deadline: Instant) -> ExchangeEnd {
@@ -145,7 +156,7 @@ impl OperletExchanges {
         if !tokio::time::timeout_at(deadline, may_go_on).await.unwrap_or(false) {
             return ExchangeEnd::Stale;
         }
-        let mut transcript = Transcript::default();
+        let mut transcript = Transcript::within(self.room.clone());
         let steps = &exchange.steps;
         let result = connection.converse(steps, bytes_max(exchange), &mut transcript, deadline).await;
         connection.close();

@@ -21,7 +21,7 @@ pub struct ConnectionLimits {
 
 impl Default for ConnectionLimits {
     fn default() -> Self {
-        Self { host: 1024, operlet: 256 }
+        Self { host: 4096, operlet: 2048 }
     }
 }
 

@@ -1,8 +1,10 @@
 //! What came in on a connection, cut into replies.
 
+use std::sync::Arc;
+
 use crate::model::{PartialReplies, Until};
 
-use super::search::find;
+use super::{room::Room, search::find};
 
 /// How much room a read gets: more than a usual reply takes.
 const ROOM_BYTES: usize = 4 * 1024;
@@ -22,9 +24,23 @@ pub(super) struct Transcript {
     searched: usize,
     /// Nothing more will come.
     pub(super) closed: bool,
+    /// What is received takes room here.
+    room: Option<Arc<Room>>,
+    /// There was no room for what came.
+    pub(super) exhausted: bool,
 }
 
 impl Transcript {
+    /// One whose bytes take room, if there is a bound.
+    pub(super) fn within(room: Option<Arc<Room>>) -> Self {
+        Self { room, ..Self::default() }
+    }
+
+    /// So many bytes more have come.
+    pub(super) fn received(&mut self, count: usize) {
+        self.exhausted |= self.room.as_ref().is_some_and(|room| !room.take(count));
+    }
+
     /// Forgets the whole replies. What came beyond them belongs to the next one.
     pub(super) fn begin(&mut self) {
         let end = self.end();

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tokio_util::sync::CancellationToken;
+
 use super::ComponentStatus;
 use crate::{
     engine::{Component, DescribeError, Engine, LoadError},
@@ -100,8 +102,14 @@ pub struct Admitted {
 /// Compiles a component, off the threads that reconcile, and asks what it is.
 ///
 /// # Errors
-/// A [`Refusal`] if it is not a valid component or not the pinned one.
-pub async fn admit(engine: &Engine, bytes: Vec<u8>, pinned: Option<&str>) -> Result<Admitted, Refusal> {
+/// A [`Refusal`] if it is not a valid component or not the pinned one, or if it was
+/// told to stop meanwhile.
+pub async fn admit(
+    engine: &Engine,
+    bytes: Vec<u8>,
+    pinned: Option<&str>,
+    stop: &CancellationToken,
+) -> Result<Admitted, Refusal> {
     let digest = Digest::of(&bytes);
     if let Some(pinned) = pinned
         && pinned != digest.to_string()
@@ -109,7 +117,9 @@ pub async fn admit(engine: &Engine, bytes: Vec<u8>, pinned: Option<&str>) -> Res
         return Err(Refusal::OtherDigest { found: digest, pinned: pinned.to_owned() });
     }
     let loader = engine.clone();
-    let loaded = tokio::task::spawn_blocking(move || loader.load(&bytes)).await;
+    let stop = stop.clone();
+    let loaded =
+        tokio::task::spawn_blocking(move || loader.load_unless(&bytes, &|| stop.is_cancelled())).await;
     let component = loaded.map_err(|_| Refusal::Abandoned)??;
     let manifest = component.describe().await.map_err(|error| Refusal::Describe(Box::new(error)))?;
     Ok(Admitted { digest, component, manifest: Arc::new(manifest) })

@@ -20,7 +20,9 @@ pub(super) fn place(body: &mut Field<'_>, key: &ObjectKey) {
     match &key.namespace {
         Some(namespace) => body.set(&["metadata"], "namespace", Value::from(namespace.as_str())),
         None => {
-            body.member("metadata").and_then(Field::members).and_then(|metadata| metadata.remove("namespace"));
+            body.member("metadata")
+                .and_then(Field::members)
+                .and_then(|metadata| metadata.remove("namespace"));
         }
     }
 }

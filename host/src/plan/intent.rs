@@ -130,9 +130,8 @@ pub(super) fn check<'a>(intent: &'a Intent, context: &Context<'_>) -> Result<Che
         return Err(Refusal::Reserved { key, field });
     }
     let marks = [("labels", OWNER_LABEL), ("annotations", APPLIED_BY_ANNOTATION)];
-    let mut has = |field: &str, mark: &str| {
-        metadata.get_mut(field).is_some_and(|marks| marks.member(mark).is_some())
-    };
+    let mut has =
+        |field: &str, mark: &str| metadata.get_mut(field).is_some_and(|marks| marks.member(mark).is_some());
     if let Some((_, field)) = marks.into_iter().find(|(field, mark)| has(field, mark)) {
         return Err(Refusal::Reserved { key, field });
     }

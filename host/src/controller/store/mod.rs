@@ -53,7 +53,8 @@ pub struct Counts {
     pub json_bytes: usize,
     /// Last states of objects that went, kept for their owners.
     pub departed: usize,
-    /// Those that were dropped before their owner had taken note, ever.
+    /// Those that were dropped before their owner had taken note, as far as nobody
+    /// has asked.
     pub departed_dropped: u64,
 }
 
@@ -150,6 +151,12 @@ impl Store {
     /// Forgets all that went: there is no owner who could take note.
     pub fn forget_departed(&self, owner: &str) {
         self.lock().departed.settle(owner, u64::MAX);
+    }
+
+    /// How many last states were dropped before their owner had taken note, since
+    /// this was asked before.
+    pub fn take_departed_dropped(&self) -> u64 {
+        std::mem::take(&mut self.lock().departed.dropped)
     }
 
     /// How much it holds.
