@@ -234,6 +234,11 @@ impl Working {
 
     /// Replaces the component's limits and settings.
     pub(super) async fn swap(&self, live: Arc<Live>) {
+        if self.live().terms.ports != live.terms.ports {
+            // Connections that are kept were allowed by the former terms. Those that
+            // are allowed still are made anew when their resources are looked at.
+            self.runtime.probes.clear_all();
+        }
         self.runtime.swap(Arc::clone(&live));
         self.reconcile_all(&live).await;
     }

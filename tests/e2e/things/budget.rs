@@ -84,6 +84,8 @@ fn what_was_deleted_within_the_hour_is_remembered_over_a_restart() {
     println!("{message}");
     watching::restart_host(cluster);
     cluster.operlet_is_ready(FINAL_THINGS.operlet);
+    let record = FINAL_THINGS.object(cluster)["status"]["deletions"].clone();
+    assert!(record.as_array().is_some_and(|record| !record.is_empty()), "it is kept: {record}");
     // It is looked at by the new host, which knows as much.
     thing.set_spec(spec(settle(json!({ "intents": [ensure(config_map("many-0", "y"))] }))));
     thing.is_told("DeletionBudgetExceeded", &["perHour"]);

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::{
     Thing,
     objects::{config_map, ensure, settle},
+    server::stateful_set,
     things,
 };
 use crate::kubectl::{check, eventually};
@@ -42,4 +43,24 @@ fn everything_that_went_at_once_is_told() {
         let departed = &thing.status()["seen"]["departed"];
         check(*departed == json!({}), departed.to_string())
     });
+}
+
+#[test]
+fn a_pod_that_went_is_told_and_its_successor_is_not() {
+    let (cluster, _guard) = things();
+    let namespace = cluster.namespace("e2e-departed-pod");
+    let intents = json!([ensure(stateful_set("r", &[], None))]);
+    let thing =
+        Thing::apply(&namespace, "mourner", settle(json!({ "intents": intents, "rememberDeparted": true })));
+    thing.pod_is_ready("r-0");
+    let before = thing.uid_of("pods", "r-0");
+    cluster.kubectl.run(&["delete", "pod", "r-0", "-n", &namespace.name, "--wait=false"]);
+    eventually("it is told", || {
+        let remembered = thing.status()["remembered"].clone();
+        check(remembered == json!(["Pod/r-0"]), remembered.to_string())
+    });
+    thing.pod_is_ready("r-0");
+    assert_ne!(thing.uid_of("pods", "r-0"), before);
+    thing.is_settled();
+    assert_eq!(thing.status()["remembered"], json!(["Pod/r-0"]), "once");
 }

@@ -203,3 +203,29 @@ fn a_stale_act_is_not_sent() {
     thing.is_shown("the act, in another reconcile", "/answers/act/case", &json!("replies"));
     assert_eq!(thing.redis("r-0", &["EXISTS", &of_stale]), "0", "nor later");
 }
+
+#[test]
+fn a_pod_on_the_nodes_network_is_not_dialled() {
+    let (cluster, _guard) = things();
+    let namespace = cluster.namespace("e2e-host-network");
+    let thing = Thing { namespace: &namespace, scripted: super::THINGS, name: "outsider" };
+    // On a port that nothing else of a node has.
+    let mut server = stateful_set("r", &["--port", "7000"], None);
+    server["spec"]["template"]["spec"]["hostNetwork"] = json!(true);
+    server["spec"]["template"]["spec"]["containers"][0]["readinessProbe"]["tcpSocket"]["port"] = json!(7000);
+    let mut question = exchange("r", ping());
+    question["port"] = json!(7000);
+    let rounds = json!([
+        { "ask": [ask("ping", question)] },
+        { "settle": { "intents": [ensure(server)] } },
+    ]);
+    thing.set(rounds);
+    thing.pod_is_ready("r-0");
+    thing.is_shown("the denial", "/answers/ping/case", &json!("denied"));
+    let reason = thing.status()["seen"]["answers"]["ping"]["reason"].to_string();
+    assert!(reason.contains("hostNetwork"), "{reason}");
+    assert_eq!(
+        thing.redis_on("r-0", "7000", &["INFO", "stats"]).matches("total_connections_received:1\r").count(),
+        1
+    );
+}

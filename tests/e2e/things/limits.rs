@@ -4,7 +4,11 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::{Thing, objects::ensuring, things};
+use super::{
+    THINGS, Thing,
+    objects::{config_map, ensuring, get},
+    things, things_alone,
+};
 use crate::kubectl::{check, eventually};
 
 /// Far above what is measured: a busy machine is no defect.
@@ -84,4 +88,37 @@ fn a_script_that_cannot_be_read_is_told_to_its_author() {
     thing.is_told("InvalidResource", &["spec.rounds[0]", "settel"]);
     thing.set(json!([{ "settle": {} }]));
     thing.is_settled();
+}
+
+/// What is set on the Operlet is what holds, field by field.
+#[test]
+fn limits_are_those_of_the_operlet() {
+    let (cluster, _guard) = things_alone();
+    let namespace = cluster.namespace("e2e-limits");
+    let mut large = config_map("large", &"x".repeat(120 * 1024));
+    large["metadata"]["namespace"] = json!(namespace.name);
+    cluster.kubectl.apply(&large.to_string());
+    let thing = Thing::apply(&namespace, "bounded", json!([{ "settle": {} }]));
+    thing.is_settled();
+    let cases: &[(&str, u32, &str, &str, &[&str])] = &[
+        ("callMilliseconds", 40, "spin", "ComponentFailed", &["40 ms", "callTimeout"]),
+        ("memoryMebibytes", 32, "grow", "ComponentFailed", &["33554432"]),
+        ("outputKibibytes", 64, "huge-output", "ComponentFailed", &["65536"]),
+        ("carryKibibytes", 8, "huge-carry", "ComponentFailed", &["8192"]),
+        ("objects", 100, "many-intents", "ComponentFailed", &["513 intents", "100"]),
+        ("rounds", 3, "ask-for-ever", "TooManyRounds", &["within 3 rounds"]),
+        ("exchanges", 5, "many-exchanges", "TooManyExchanges", &["limit is 5"]),
+    ];
+    for (field, value, behaviour, reason, words) in cases {
+        THINGS.patch_spec(cluster, &json!({ "limits": { *field: value } }));
+        thing.set(json!([{ "behave": behaviour }]));
+        println!("{field}: {}", thing.is_told(reason, words));
+        THINGS.patch_spec(cluster, &json!({ "limits": { *field: null } }));
+    }
+    THINGS.patch_spec(cluster, &json!({ "limits": { "inputKibibytes": 100 } }));
+    let rounds = json!([{ "ask": [get("large", "v1", "ConfigMap", "large")] }, { "settle": {} }]);
+    thing.set(rounds);
+    thing.is_shown("that there is no room", "/answers/large/case", &json!("denied"));
+    THINGS.patch_spec(cluster, &json!({ "limits": null }));
+    thing.is_shown("the object", "/answers/large/case", &json!("object"));
 }

@@ -97,6 +97,12 @@ impl Scripted {
         cluster.kubectl.get("", "operlets", self.operlet).expect("the Operlet is there")
     }
 
+    /// Changes its Operlet's spec.
+    fn patch_spec(self, cluster: &Cluster, spec: &Value) {
+        let patch = json!({ "spec": spec }).to_string();
+        cluster.kubectl.run(&["patch", "operlet", self.operlet, "--type=merge", "-p", &patch]);
+    }
+
     /// One of the Operlet's conditions: its status, reason and message.
     fn condition(self, cluster: &Cluster, class: &str) -> Option<Condition> {
         Condition::find(&self.object(cluster)["status"], class)

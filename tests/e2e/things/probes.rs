@@ -126,3 +126,17 @@ fn while_the_answer_stays_the_same_nothing_is_called_or_written() {
     assert_eq!(watching::guest_calls(cluster, THINGS.operlet), calls, "no call");
     assert_eq!(watching::writes(&mark, &namespace.name), [""; 0], "no write");
 }
+
+#[test]
+fn a_port_that_is_no_longer_granted_is_no_longer_spoken_to() {
+    let (cluster, _guard) = things_alone();
+    let namespace = cluster.namespace("e2e-probe-port");
+    let thing = Thing::apply(&namespace, "revoked", probing("r", true));
+    answers(&thing);
+    THINGS.patch_spec(cluster, &json!({ "dial": [{ "port": 7000 }] }));
+    thing.is_shown("the denial", "/probes/ping/case", &json!("denied"));
+    let clients = thing.redis("r-0", &["CLIENT", "LIST"]);
+    THINGS.patch_spec(cluster, &json!({ "dial": [{ "port": 6379 }, { "port": 7000 }] }));
+    assert!(!clients.contains("name=probe"), "the connection was kept: {clients}");
+    answers(&thing);
+}

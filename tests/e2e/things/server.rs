@@ -66,7 +66,13 @@ impl Thing<'_> {
     /// Runs a command of Redis in a pod.
     #[track_caller]
     pub(super) fn redis(&self, pod: &str, command: &[&str]) -> String {
-        let exec = ["exec", "-n", &self.namespace.name, pod, "-c", "redis", "--", "redis-cli"];
+        self.redis_on(pod, "6379", command)
+    }
+
+    /// As [`Thing::redis`], where it listens on another port.
+    #[track_caller]
+    pub(super) fn redis_on(&self, pod: &str, port: &str, command: &[&str]) -> String {
+        let exec = ["exec", "-n", &self.namespace.name, pod, "-c", "redis", "--", "redis-cli", "-p", port];
         self.kubectl().run(&[&exec[..], command].concat()).trim().to_owned()
     }
 }

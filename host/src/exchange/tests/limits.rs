@@ -9,7 +9,7 @@ use std::{
 use futures::future::BoxFuture;
 
 use super::{
-    super::{BoxStream, ConnectionLimits, Dial, Exchanges, Observer, TcpDial},
+    super::{BoxStream, ConnectionLimits, Dial, Exchanges, Observer, Room, TcpDial},
     SHORT_MS, bounded, exchange, later, line, plain, replies,
     server::Server,
     step,
@@ -116,4 +116,25 @@ async fn a_network_that_fails_before_anything_is_sent_is_unreachable() {
         check_unreachable(&end, words);
         assert_eq!(*heard.0.lock().unwrap(), [(Effect::Probe, "unreachable")]);
     }
+}
+
+#[tokio::test]
+async fn exchanges_within_one_room_share_it() {
+    let server = Server::start(|mut peer| async move {
+        peer.say("12345678\r\n").await?;
+        peer.linger().await
+    })
+    .await;
+    let room = Arc::new(Room::new(25));
+    let exchanges = limited(100, 100).operlet(Arc::new(()));
+    let (within, target) = (exchanges.within(&room), plain(server.address));
+    let ask = exchange(&[step("", line())]);
+    let mut ends = Vec::new();
+    for _ in 0..3 {
+        ends.push(within.run(&ask, &target, later()).await);
+    }
+    let all = replies(&["12345678\r\n"]);
+    assert_eq!(ends[..2], [all.clone(), all.clone()]);
+    assert_eq!(ends[2].name(), "too-large");
+    assert_eq!(exchanges.run(&ask, &target, later()).await, all, "others have room");
 }
