@@ -9,7 +9,10 @@
 use std::{sync::Arc, time::Duration};
 
 use k8s_openapi::api::core::v1::ObjectReference;
-use tokio::sync::{Notify, watch};
+use tokio::{
+    sync::{Notify, watch},
+    time::Instant,
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -25,6 +28,7 @@ use super::{
     working::{Belongings, Surroundings, Working},
 };
 use crate::{
+    engine::LoadError,
     model::{ChildKind, Digest, Event, EventType, GroupVersionKind, ResourceKind},
     operlets::{
         self, Admitted, CandidateStatus, ComponentStatus, Operlet, OperletStatus, Refusal, SourceError,
@@ -36,8 +40,9 @@ use crate::{
 /// an API server that does not answer.
 const RETRY: Duration = Duration::from_secs(5);
 
-/// The longest pause between two tries of what does not pass.
-const RETRY_MAX: Duration = Duration::from_secs(30);
+/// When to compile again what could not be compiled for want of memory or time:
+/// it takes much of both each time.
+const COMPILE_AGAIN: Duration = Duration::from_secs(60);
 
 /// How long apart it is tried to take the finalizer of an Operlet that is gone off
 /// its resources: from the first pause to the longest.
@@ -75,6 +80,8 @@ pub(super) struct Installation {
     /// The refused component and the generation of the spec it was refused under:
     /// looked at once, not at every event.
     refused: Option<(Digest, Option<i64>)>,
+    /// What could not be compiled, and when.
+    not_compiled: Option<(Digest, Instant)>,
 }
 
 /// Serves an Operlet until it is stopped.
@@ -103,31 +110,28 @@ pub(super) async fn run(
         authorized: None,
         stop: ending.stop.clone(),
         refused: None,
+        not_compiled: None,
     };
     let wake = Arc::new(Notify::new());
     let mut source = SourceWatch::default();
-    let mut retry = RETRY;
     loop {
         source.follow(&installation.shared.client, &installation.operlet.spec.source.config_map, &wake);
         let settled = installation.advance().await;
-        let pause = if settled { Duration::MAX } else { retry };
+        let retry = if settled { Duration::MAX } else { RETRY };
         let forbidden = Arc::clone(&installation.forbidden);
         // Every refused request says so, and one review is enough for many.
         let forbidden = async {
             tokio::time::sleep(RETRY).await;
             forbidden.notified().await;
         };
-        let mut overdue = false;
         tokio::select! {
             () = ending.stop.cancelled() => break,
             () = wake.notified() => {}
             () = forbidden => installation.authorized = None,
             changed = operlets.changed() => if changed.is_err() { break },
             () = installation.faults_change() => {}
-            () = tokio::time::sleep(pause) => overdue = true,
+            () = tokio::time::sleep(retry) => {}
         }
-        // What failed again and again costs ever less.
-        retry = if overdue { RETRY_MAX.min(retry * 2) } else { RETRY };
         installation.operlet = operlets.borrow_and_update().clone();
     }
     source.end();
@@ -262,11 +266,19 @@ impl Installation {
         if self.refused.as_ref() == Some(&looked_at) {
             return true;
         }
+        if let Some((not_compiled, when)) = &self.not_compiled
+            && *not_compiled == digest
+            && when.elapsed() < COMPILE_AGAIN
+        {
+            return false;
+        }
         match self.consider(bytes).await {
             Ok(settled) => settled,
             Err(refusal) => {
                 let may_pass = refusal.may_pass();
                 self.refused = (!may_pass).then_some(looked_at);
+                let not_compiled = matches!(refusal, Refusal::Load(LoadError::NotCompiled { .. }));
+                self.not_compiled = not_compiled.then(|| (digest.clone(), Instant::now()));
                 self.refuse(Some(digest), refusal.reason(), refusal.to_string()).await;
                 !may_pass
             }
