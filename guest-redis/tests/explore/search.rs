@@ -1,0 +1,116 @@
+//! Breadth first through all states; the first trace found is a shortest one.
+
+use std::collections::VecDeque;
+
+use crate::actions::Action;
+use crate::fingerprint::{Prints, fingerprint};
+use crate::scenario::Scenario;
+use crate::world::World;
+
+/// What came of a search.
+pub struct Outcome {
+    pub states: usize,
+    /// Whether there was nothing more to see.
+    pub complete: bool,
+    /// States that were healed and driven to rest.
+    pub healed: usize,
+    pub violation: Option<Violation>,
+}
+
+/// A broken invariant and how it came to that.
+pub struct Violation {
+    pub what: String,
+    pub trace: Vec<Action>,
+}
+
+/// How a state was first reached.
+#[derive(Clone, Copy)]
+struct Reached {
+    from: u32,
+    by: Action,
+}
+
+/// Bounds of a search.
+#[derive(Debug, Clone, Copy)]
+pub struct Bounds {
+    pub states: usize,
+    /// One state in so many is healed and driven to rest; 0 is none.
+    pub heal_every: usize,
+}
+
+/// Explores a scenario.
+pub fn explore(scenario: &Scenario, start: World, bounds: Bounds) -> Outcome {
+    let mut seen = Prints::default();
+    let mut reached = vec![Reached { from: 0, by: Action::Tick }];
+    seen.insert(fingerprint(&start));
+    let mut frontier = VecDeque::from([(0_u32, start)]);
+    let mut actions = Vec::new();
+    let mut healed = 0;
+    let mut complete = true;
+    while let Some((number, world)) = frontier.pop_front() {
+        if bounds.heal_every > 0 && (number as usize).is_multiple_of(bounds.heal_every) {
+            healed += 1;
+            if let Err(what) = world.comes_to_rest(scenario) {
+                let trace = trace(&reached, number, None);
+                let violation = Some(Violation { what, trace });
+                return Outcome { states: reached.len(), complete: false, healed, violation };
+            }
+        }
+        world.actions(scenario, &mut actions);
+        for action in &actions {
+            let next = match world.after(*action, scenario) {
+                Ok(next) => next,
+                Err(what) => {
+                    let trace = trace(&reached, number, Some(*action));
+                    let violation = Some(Violation { what, trace });
+                    return Outcome { states: reached.len(), complete: false, healed, violation };
+                }
+            };
+            if reached.len() >= bounds.states {
+                complete = false;
+                continue;
+            }
+            if seen.insert(fingerprint(&next)) {
+                let id = u32::try_from(reached.len()).expect("bounded");
+                reached.push(Reached { from: number, by: *action });
+                frontier.push_back((id, next));
+            }
+        }
+    }
+    Outcome { states: reached.len(), complete, healed, violation: None }
+}
+
+fn trace(reached: &[Reached], mut number: u32, last: Option<Action>) -> Vec<Action> {
+    let mut trace: Vec<Action> = last.into_iter().collect();
+    while number != 0 {
+        let it = reached[number as usize];
+        trace.push(it.by);
+        number = it.from;
+    }
+    trace.reverse();
+    trace
+}
+
+/// The trace in words, with what the operator did.
+pub fn tell(scenario: &Scenario, start: &World, violation: &Violation) -> String {
+    use std::fmt::Write;
+    let mut world = start.clone();
+    let mut text = format!("{}: {}\n", scenario.name, violation.what);
+    for action in &violation.trace {
+        let step = match action {
+            Action::Step | Action::StepLate(_) | Action::Prove(_) => {
+                world.next_step(scenario).map(|step| crate::words::step(&step)).unwrap_or_default()
+            }
+            _ => String::new(),
+        };
+        let _ = writeln!(text, "  {action:?} {step}");
+        match world.after(*action, scenario) {
+            Ok(next) => world = next,
+            Err(what) => {
+                let _ = writeln!(text, "  => {what}");
+            }
+        }
+    }
+    let _ = writeln!(text, "{}", crate::words::world(&world));
+    text
+}

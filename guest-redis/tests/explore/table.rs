@@ -1,0 +1,120 @@
+//! The scenarios, in one table.
+
+use operlet_redis::protocol::record::Record;
+
+use crate::scenario::{Edit, Scenario};
+use crate::world::{Budget, Operator, Process, SLOTS, Shared, Want, World};
+
+const NONE: Budget = Budget {
+    faults: 0, crash: 0, lose: 0, blackout: 0, freeze: 0, cut: 0, late: 0, delete: 0, die: 0, writes: 0, pings: 0, edits: 0,
+};
+
+const PLAIN: Scenario = Scenario {
+    name: "",
+    pods: 3,
+    min: 1,
+    storage: true,
+    available: false,
+    torn: false,
+    fresh: false,
+    outdated: false,
+    edit: Edit::Nothing,
+    budget: NONE,
+    default_states: 400_000,
+    full_states: 4_000_000,
+};
+
+/// Four pods, two of which must have a write.
+const FOUR: Scenario = Scenario { pods: 4, min: 2, ..PLAIN };
+
+/// One replica, no bound.
+const PAIR: Scenario = Scenario { pods: 2, min: 0, ..PLAIN };
+
+const LONE: Scenario = Scenario { pods: 1, min: 0, ..PLAIN };
+
+/// A few of every kind.
+const ALL: Budget =
+    Budget { crash: 2, lose: 1, blackout: 1, freeze: 1, cut: 1, late: 1, delete: 1, die: 1, writes: 1, ..NONE };
+
+/// All scenarios.
+pub const SCENARIOS: &[Scenario] = &[
+    Scenario { name: "bootstrap", fresh: true, budget: Budget { faults: 2, ..ALL }, ..PLAIN },
+    Scenario { name: "bootstrap-pair", fresh: true, budget: Budget { faults: 2, ..ALL }, ..PAIR },
+    Scenario { name: "bootstrap-lone", fresh: true, budget: Budget { faults: 3, ..ALL }, ..LONE },
+    Scenario { name: "crash", budget: Budget { faults: 2, crash: 2, die: 1, writes: 1, ..NONE }, ..PLAIN },
+    Scenario { name: "crash-lose", budget: Budget { faults: 2, crash: 1, lose: 2, writes: 1, ..NONE }, ..PLAIN },
+    Scenario { name: "crash-three", budget: Budget { faults: 3, crash: 3, lose: 1, writes: 1, ..NONE }, ..PLAIN },
+    Scenario { name: "blackout", budget: Budget { faults: 2, blackout: 2, writes: 1, ..NONE }, ..PLAIN },
+    Scenario { name: "freeze", budget: Budget { faults: 2, freeze: 1, crash: 1, writes: 2, ..NONE }, ..PLAIN },
+    Scenario { name: "freeze-two", budget: Budget { faults: 2, freeze: 2, writes: 1, ..NONE }, ..PLAIN },
+    Scenario { name: "cut", budget: Budget { faults: 2, cut: 1, crash: 1, writes: 2, ..NONE }, ..PLAIN },
+    Scenario { name: "cut-lose", budget: Budget { faults: 2, cut: 1, lose: 1, writes: 1, ..NONE }, ..PLAIN },
+    Scenario { name: "cut-two", budget: Budget { faults: 2, cut: 2, writes: 1, ..NONE }, ..PLAIN },
+    Scenario { name: "late", budget: Budget { faults: 2, late: 1, crash: 1, writes: 1, die: 1, ..NONE }, ..PLAIN },
+    Scenario { name: "late-cut", budget: Budget { faults: 2, late: 1, cut: 1, writes: 1, die: 1, ..NONE }, ..PLAIN },
+    Scenario { name: "late-freeze", budget: Budget { faults: 2, late: 1, freeze: 1, writes: 1, die: 1, ..NONE }, ..PLAIN },
+    Scenario { name: "delete", budget: Budget { faults: 2, delete: 2, writes: 1, ..NONE }, ..PLAIN },
+    Scenario { name: "delete-crash", budget: Budget { faults: 2, delete: 1, crash: 1, writes: 1, ..NONE }, ..PLAIN },
+    Scenario { name: "memory-only", storage: false, budget: Budget { faults: 2, lose: 2, delete: 1, writes: 1, ..NONE }, ..PLAIN },
+    Scenario { name: "torn", torn: true, budget: Budget { faults: 2, crash: 1, cut: 1, writes: 1, ..NONE }, ..PLAIN },
+    Scenario { name: "mixed", budget: Budget { faults: 2, die: 1, ..ALL }, ..PLAIN },
+    Scenario { name: "mixed-three", budget: Budget { faults: 3, die: 0, ..ALL }, ..PLAIN },
+    Scenario { name: "pair", budget: Budget { faults: 3, writes: 2, ..ALL }, ..PAIR },
+    Scenario { name: "pair-strict", min: 1, budget: Budget { faults: 3, writes: 2, ..ALL }, ..PAIR },
+    Scenario { name: "lone", budget: Budget { faults: 3, writes: 2, ..ALL }, ..LONE },
+    Scenario { name: "four", budget: Budget { faults: 2, crash: 2, lose: 1, cut: 1, writes: 1, ..NONE }, ..FOUR },
+    Scenario { name: "four-loose", min: 1, budget: Budget { faults: 2, crash: 2, cut: 1, writes: 1, ..NONE }, ..FOUR },
+    Scenario { name: "raise", edit: Edit::Min(2), budget: Budget { faults: 1, crash: 1, cut: 1, freeze: 1, writes: 1, edits: 2, ..NONE }, ..PLAIN },
+    Scenario { name: "lower", min: 2, edit: Edit::Min(1), budget: Budget { faults: 1, crash: 1, cut: 1, freeze: 1, writes: 1, edits: 2, ..NONE }, ..PLAIN },
+    Scenario { name: "switchover", edit: Edit::Switchover(1), budget: Budget { faults: 1, crash: 1, lose: 1, cut: 1, freeze: 1, late: 1, die: 1, writes: 1, pings: 1, edits: 2, ..NONE }, ..PLAIN },
+    Scenario { name: "roll", outdated: true, budget: Budget { faults: 1, crash: 1, lose: 1, cut: 1, writes: 1, ..NONE }, ..PLAIN },
+    Scenario { name: "roll-pair", outdated: true, budget: Budget { faults: 1, crash: 1, lose: 1, cut: 1, writes: 1, ..NONE }, ..PAIR },
+    Scenario { name: "scale-down", edit: Edit::Replicas(1, 0), budget: Budget { faults: 1, crash: 1, cut: 1, lose: 1, writes: 1, edits: 2, ..NONE }, ..PLAIN },
+    Scenario { name: "scale-to-one", edit: Edit::Replicas(0, 0), budget: Budget { faults: 1, crash: 1, cut: 1, lose: 1, writes: 1, edits: 2, ..NONE }, ..PLAIN },
+    Scenario { name: "scale-up", edit: Edit::Replicas(3, 1), budget: Budget { faults: 1, crash: 1, cut: 1, lose: 1, writes: 1, edits: 1, ..NONE }, ..PLAIN },
+    Scenario { name: "hibernate", edit: Edit::Hibernate, budget: Budget { faults: 1, crash: 1, cut: 1, lose: 1, writes: 1, edits: 2, ..NONE }, ..PLAIN },
+    Scenario { name: "available", available: true, budget: Budget { faults: 2, ..ALL }, ..PLAIN },
+];
+
+/// The state a scenario begins with.
+pub fn start(scenario: &Scenario) -> World {
+    let mut processes = std::array::from_fn(|slot| Process::fresh(slot as u8));
+    for process in processes.iter_mut().skip(usize::from(scenario.pods)) {
+        process.exists = false;
+        process.life = crate::world::Life::Down;
+    }
+    let count = match scenario.edit {
+        Edit::Replicas(replicas, _) => scenario.pods.max(replicas + 1),
+        _ => scenario.pods,
+    };
+    let fresh = World {
+        processes,
+        count,
+        side: 0,
+        dark: 0,
+        written: 0,
+        confirmed: 0,
+        service: None,
+        claims: [0; SLOTS],
+        want: Want { replicas: scenario.pods - 1, min: scenario.min, switchover: None, hibernated: false },
+        budget: scenario.budget,
+        record: Shared::new(Record::default()),
+        operator: Operator::Idle,
+        promised: None,
+    };
+    if scenario.fresh {
+        return fresh;
+    }
+    let (mut world, report) = fresh.at_rest(scenario).unwrap_or_else(|what| panic!("{}: {what}", scenario.name));
+    assert_eq!(report, None, "{}", scenario.name);
+    for process in &mut world.processes {
+        process.updated = !scenario.outdated;
+    }
+    // A write that everybody has, so that empty means lost.
+    world.write(0);
+    for slot in world.slots() {
+        world.replicate(slot);
+    }
+    world.confirm();
+    world
+}
