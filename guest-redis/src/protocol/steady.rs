@@ -19,9 +19,9 @@ pub(super) fn step(case: &Case<'_>) -> Step {
         .or_else(|| zombie::demote(case))
         .or_else(|| attach::step(case))
         .or_else(|| carried(case))
+        .or_else(|| effective::step(case))
         .or_else(|| opened(case))
         .or_else(|| scale::tell(case))
-        .or_else(|| effective::step(case))
         .or_else(|| strike::step(case));
     if let Some(step) = change {
         return step;

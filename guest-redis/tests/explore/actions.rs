@@ -10,6 +10,8 @@ use crate::world::{Budget, Life, Link, Operator, World};
 pub enum Action {
     /// The operator looks.
     Look,
+    /// It looks, and dies after so many checkpoints.
+    LookAndDie(u8),
     /// The operator does its next step.
     Step,
     /// It does, and one of its acts is late.
@@ -75,7 +77,15 @@ impl World {
 
     fn operator_actions(&self, scenario: &Scenario, actions: &mut Vec<Action>) {
         match self.next_step(scenario) {
-            None | Some(Step::Look) => actions.push(Action::Look),
+            None | Some(Step::Look) => {
+                actions.push(Action::Look);
+                if self.budget.die > 0 && !scenario.torn {
+                    let mut ahead = self.clone();
+                    ahead.look(scenario);
+                    let checkpoints = ahead.go_on(scenario, u8::MAX).unwrap_or(1);
+                    actions.extend((1..checkpoints).map(Action::LookAndDie));
+                }
+            }
             Some(Step::Act(acts)) => {
                 actions.push(Action::Step);
                 if self.budget.late > 0 && self.budget.faults > 0 {
@@ -165,8 +175,20 @@ impl World {
         let mut next = self.clone();
         let paid = |kind: fn(&mut Budget) -> &mut u8| spend(&self.budget, kind).unwrap_or(self.budget);
         match action {
-            Action::Look => next.look(scenario),
-            Action::Step => next.do_step(scenario, None)?,
+            Action::Look => {
+                next.look(scenario);
+                next.go_on(scenario, u8::MAX)?;
+            }
+            Action::LookAndDie(checkpoints) => {
+                next.look(scenario);
+                next.go_on(scenario, checkpoints)?;
+                next.budget.die -= 1;
+                next.operator = Operator::Idle;
+            }
+            Action::Step => {
+                next.do_step(scenario, None)?;
+                next.go_on(scenario, u8::MAX)?;
+            }
             Action::StepLate(number) => {
                 next.budget = paid(|budget| &mut budget.late);
                 next.do_step(scenario, Some(usize::from(number)))?;
@@ -174,6 +196,7 @@ impl World {
             Action::Prove(those) => {
                 if let Some(Step::Prove { on, acks }) = self.next_step(scenario) {
                     next.prove(&on, acks, those);
+                    next.go_on(scenario, u8::MAX)?;
                 }
             }
             Action::OperatorDies => {
@@ -239,8 +262,53 @@ impl World {
             }
         }
         next.confirm();
+        if scenario.eager {
+            next.hurry()?;
+        }
         next.check(scenario)?;
         Ok(next)
+    }
+
+    /// What touches nothing that the world looks at is done at once: a checkpoint or
+    /// the Service's selection now or later makes the same state. What is said to
+    /// processes, deleted, or changes what a confirmation is, is a step of its own.
+    /// Returns how many checkpoints there were.
+    fn go_on(&mut self, scenario: &Scenario, checkpoints: u8) -> Result<u8, String> {
+        let mut made = 0;
+        loop {
+            match self.next_step(scenario) {
+                Some(Step::Checkpoint(record)) if record.effective == self.record.value.effective => {
+                    self.checkpoint(*record)?;
+                    made += 1;
+                    if made == checkpoints {
+                        return Ok(made);
+                    }
+                }
+                Some(Step::Settle(settlement))
+                    if settlement.delete.is_none()
+                        && self.slots().all(|slot| slot < settlement.pods || !self.at(slot).exists) =>
+                {
+                    self.settle(&settlement)?;
+                    return Ok(made);
+                }
+                _ => return Ok(made),
+            }
+        }
+    }
+
+    /// Replicas link and load at once: fewer states, so that longer traces are seen.
+    fn hurry(&mut self) -> Result<(), String> {
+        for slot in self.slots() {
+            if self.can_sync(slot) {
+                self.sync(slot)?;
+                self.replicate(slot);
+            }
+            if self.at(slot).is_up() {
+                self.loaded(slot);
+            }
+        }
+        self.confirm();
+        Ok(())
     }
 
     fn do_step(&mut self, scenario: &Scenario, late: Option<usize>) -> Result<(), String> {
@@ -248,13 +316,12 @@ impl World {
             None | Some(Step::Look | Step::Prove { .. }) => Ok(()),
             Some(Step::Checkpoint(record)) => self.checkpoint(*record),
             Some(Step::Act(acts)) => self.send(&acts, late),
-            Some(Step::Settle(settlement)) => self.settle(&settlement, scenario),
+            Some(Step::Settle(settlement)) => self.settle(&settlement),
         }
     }
 
     /// The resource is changed, and the second time back.
     fn edit(&mut self, scenario: &Scenario) {
-        let back = self.budget.edits.is_multiple_of(2);
         let want = &mut self.want;
         match scenario.edit {
             Edit::Nothing => {}
@@ -267,7 +334,6 @@ impl World {
             }
             Edit::Hibernate => want.hibernated = !want.hibernated,
         }
-        let _ = back;
         self.operator = Operator::Idle;
     }
 }

@@ -37,7 +37,8 @@ impl World {
             return Ok(());
         }
         let it = self.at(primary.pod);
-        let held = self.slots().fold(0, |held, slot| held | self.at(slot).data);
+        // A pod that was scaled away holds nothing any more, whatever is on its claim.
+        let held = (0..=self.want.replicas).fold(0, |held, slot| held | self.at(slot).data);
         let lost = self.confirmed & held & !it.data;
         // Somebody else might hold it only because it was confirmed by that one.
         if it.is_master() && lost != 0 {

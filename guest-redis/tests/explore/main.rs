@@ -42,6 +42,11 @@ fn main() -> ExitCode {
         // What test runners ask.
         return ExitCode::SUCCESS;
     }
+    if has("--survey") {
+        let states = std::env::var("STATES").ok().and_then(|states| states.parse().ok());
+        rules::survey(&names, states.unwrap_or(100_000));
+        return ExitCode::SUCCESS;
+    }
     let mut violations = 0;
     let mut states = 0;
     if !has("--rules") {
@@ -58,10 +63,11 @@ fn main() -> ExitCode {
             let outcome = search::explore(scenario, start.clone(), bounds);
             states += outcome.states;
             println!(
-                "{:<28} {:>9} states{} {:>7} healed {:>6.1} s",
+                "{:<16} {:>9} states{} depth {:>3}, {:>6} healed, {:>5.1} s",
                 scenario.name,
                 outcome.states,
                 if outcome.complete { ", all," } else { " (cut),    " },
+                outcome.depth,
                 outcome.healed,
                 begun.elapsed().as_secs_f32()
             );

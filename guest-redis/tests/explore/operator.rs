@@ -241,7 +241,7 @@ impl World {
     }
 
     /// The end of a reconcile: the Service, the pods, the claim.
-    pub fn settle(&mut self, settlement: &Settlement, scenario: &Scenario) -> Result<(), String> {
+    pub fn settle(&mut self, settlement: &Settlement) -> Result<(), String> {
         let Operator::Thinking(facts) = &self.operator else { return Ok(()) };
         // Written if unchanged.
         if facts.value.service.selects == self.service {
@@ -274,7 +274,6 @@ impl World {
             let it = self.at_mut(slot);
             it.terminating |= it.exists;
         }
-        let _ = scenario;
         self.operator = Operator::Idle;
         Ok(())
     }

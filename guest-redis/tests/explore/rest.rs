@@ -101,7 +101,7 @@ impl World {
                 }
                 Step::Settle(settlement) => {
                     busy |= settlement.service != Selection::Keep || settlement.delete.is_some();
-                    self.settle(&settlement, scenario)?;
+                    self.settle(&settlement)?;
                     self.confirm();
                     self.check(scenario)?;
                     return Ok((busy, settlement.report, what));

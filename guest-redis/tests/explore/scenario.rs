@@ -15,6 +15,8 @@ pub struct Scenario {
     pub available: bool,
     /// Answers come one after the other.
     pub torn: bool,
+    /// Replicas link and load at once.
+    pub eager: bool,
     /// Nothing has happened yet: pods have just started.
     pub fresh: bool,
     /// No pod is of the present revision.

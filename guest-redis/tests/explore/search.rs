@@ -10,6 +10,8 @@ use crate::world::World;
 /// What came of a search.
 pub struct Outcome {
     pub states: usize,
+    /// The most that happened in a trace.
+    pub depth: u8,
     /// Whether there was nothing more to see.
     pub complete: bool,
     /// States that were healed and driven to rest.
@@ -28,6 +30,7 @@ pub struct Violation {
 struct Reached {
     from: u32,
     by: Action,
+    depth: u8,
 }
 
 /// Bounds of a search.
@@ -41,7 +44,7 @@ pub struct Bounds {
 /// Explores a scenario.
 pub fn explore(scenario: &Scenario, start: World, bounds: Bounds) -> Outcome {
     let mut seen = Prints::default();
-    let mut reached = vec![Reached { from: 0, by: Action::Tick }];
+    let mut reached = vec![Reached { from: 0, by: Action::Tick, depth: 0 }];
     seen.insert(fingerprint(&start));
     let mut frontier = VecDeque::from([(0_u32, start)]);
     let mut actions = Vec::new();
@@ -53,9 +56,10 @@ pub fn explore(scenario: &Scenario, start: World, bounds: Bounds) -> Outcome {
             if let Err(what) = world.comes_to_rest(scenario) {
                 let trace = trace(&reached, number, None);
                 let violation = Some(Violation { what, trace });
-                return Outcome { states: reached.len(), complete: false, healed, violation };
+                return Outcome { states: reached.len(), depth: depth(&reached), complete: false, healed, violation };
             }
         }
+        let level = reached[number as usize].depth;
         world.actions(scenario, &mut actions);
         for action in &actions {
             let next = match world.after(*action, scenario) {
@@ -63,7 +67,7 @@ pub fn explore(scenario: &Scenario, start: World, bounds: Bounds) -> Outcome {
                 Err(what) => {
                     let trace = trace(&reached, number, Some(*action));
                     let violation = Some(Violation { what, trace });
-                    return Outcome { states: reached.len(), complete: false, healed, violation };
+                    return Outcome { states: reached.len(), depth: depth(&reached), complete: false, healed, violation };
                 }
             };
             if reached.len() >= bounds.states {
@@ -72,12 +76,16 @@ pub fn explore(scenario: &Scenario, start: World, bounds: Bounds) -> Outcome {
             }
             if seen.insert(fingerprint(&next)) {
                 let id = u32::try_from(reached.len()).expect("bounded");
-                reached.push(Reached { from: number, by: *action });
+                reached.push(Reached { from: number, by: *action, depth: level + 1 });
                 frontier.push_back((id, next));
             }
         }
     }
-    Outcome { states: reached.len(), complete, healed, violation: None }
+    Outcome { states: reached.len(), depth: depth(&reached), complete, healed, violation: None }
+}
+
+fn depth(reached: &[Reached]) -> u8 {
+    reached.last().map_or(0, |last| last.depth)
 }
 
 fn trace(reached: &[Reached], mut number: u32, last: Option<Action>) -> Vec<Action> {
