@@ -30,10 +30,8 @@ pub(super) fn step(case: &Case<'_>) -> Step {
 fn begin(case: &Case<'_>) -> Step {
     let full = case.processes().filter(|(_, answer)| answer.data > 0 || answer.loading);
     let full: Vec<Ordinal> = full.map(|(who, _)| who.pod).collect();
-    if let Some(first) = full.first()
-        && !holds(Rule::BootstrapEmpty, false)
-    {
-        return case.wait(Report::ClaimLost(*first));
+    if !holds(Rule::BootstrapEmpty, full.is_empty()) {
+        return case.wait(Report::DataUnknown(full));
     }
     let Some((who, answer)) = case.process(0) else {
         return grow(case, Report::Awaited(vec![0]));
@@ -66,6 +64,7 @@ fn adopt(case: &Case<'_>, who: Incarnation) -> Step {
     let mut record = fresh(case, BEFORE_FIRST + 1);
     record.effective.min_replicas = answer.min_replicas.min(record.effective.min_replicas);
     record.effective.max_lag_s = answer.max_lag_s.max(record.effective.max_lag_s);
+    record.proven = 0;
     record.primary = Some(Primary { who, replid: answer.replid, began: 0, carried: false, dead: None });
     let others = case.processes().map(|(other, _)| other).filter(|other| *other != who);
     add_followers(&mut record.followers, others);
@@ -85,6 +84,7 @@ fn fresh(case: &Case<'_>, epoch: Epoch) -> Record {
     Record {
         epoch,
         effective: case.policy.wanted,
+        proven: case.policy.wanted.min_replicas,
         switched: case.policy.switchover.map(|request| request.id),
         ..Record::default()
     }

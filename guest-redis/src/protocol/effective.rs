@@ -36,22 +36,36 @@ pub(super) fn step(case: &Case<'_>) -> Option<Step> {
     if in_force != wanted {
         return case.do_once([case.act(primary.who, answer, Order::Configure(wanted))]);
     }
-    if in_force == on_record {
+    if in_force != on_record {
+        return record(case, in_force);
+    }
+    prove(case)
+}
+
+/// From now on clients ask for W: what they were promised before must be held by as
+/// many before an election may count on it.
+fn prove(case: &Case<'_>) -> Option<Step> {
+    let (primary, _) = case.primary()?;
+    let acks = case.record.effective.min_replicas.max(1);
+    if acks <= case.record.proven.max(1) {
         return None;
     }
-    if in_force.min_replicas > on_record.min_replicas && !holds(Rule::RaiseProof, false) {
-        let acks = in_force.min_replicas.max(1);
-        match case.facts.proof.filter(|proof| proof.run == primary.who.run) {
-            None => return Some(Step::Prove { on: primary.who, acks }),
-            Some(proof) if proof.acks < acks => return None,
-            Some(_) => {}
+    let enough = case.in_sync().count() >= usize::from(acks);
+    match case.facts.proof.filter(|proof| proof.run == primary.who.run) {
+        None if enough && !holds(Rule::RaiseProof, false) => Some(Step::Prove { on: primary.who, acks }),
+        Some(proof) if !holds(Rule::RaiseProof, proof.acks >= acks) => None,
+        None if !holds(Rule::RaiseProof, false) => None,
+        _ => {
+            let mut record = case.record.clone();
+            record.proven = acks;
+            Some(checkpoint(record))
         }
     }
-    record(case, in_force)
 }
 
 fn record(case: &Case<'_>, effective: Effective) -> Option<Step> {
     let mut record = case.record.clone();
     record.effective = effective;
+    record.proven = record.proven.min(effective.min_replicas);
     Some(checkpoint(record))
 }

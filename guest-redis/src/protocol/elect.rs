@@ -31,7 +31,9 @@ pub(super) fn choose(case: &Case<'_>, fenced: Fenced) -> Choice {
     {
         return Choice::Elected(target);
     }
-    let Some(best) = best(case, members.iter().copied()) else { return Choice::Nobody };
+    let Some(best) = best(case, members.iter().copied()) else {
+        return promoted_before(case).map_or(Choice::Nobody, Choice::Elected);
+    };
 
     let counted = case.record.followers.iter();
     let counted = counted.filter(|(_, follower)| follower.dead.is_none() || !holds(Rule::ElectDeadCount, false));
@@ -39,9 +41,24 @@ pub(super) fn choose(case: &Case<'_>, fenced: Fenced) -> Choice {
     if holds(Rule::ElectCount, members.len() >= needed) || may_lose(case, case.policy.fence_timeout_ms) {
         return Choice::Elected(best);
     }
+    if let Some(target) = promoted_before(case) {
+        return Choice::Elected(target);
+    }
     let missing = case.record.followers.keys().filter(|who| members.iter().all(|(one, _)| one != *who));
     let missing = missing.copied().collect();
     Choice::Blocked(Report::TooFew { candidates: members.len(), needed, missing })
+}
+
+/// A target of an earlier epoch that was promoted without a witness and answers now:
+/// it was elected by this very record, so it has every confirmed write.
+fn promoted_before(case: &Case<'_>) -> Option<Target> {
+    let primary = case.record.primary.as_ref()?;
+    let doubtful = case.record.failover.as_ref().map(|failover| &failover.doubtful)?;
+    let answers = doubtful.keys().filter_map(|who| Some((*who, case.answer_of(who)?)));
+    let shifted = answers.filter(|(_, answer)| {
+        answer.is_at_dead(case.record.epoch) && !answer.loading && answer.replid2 == primary.replid
+    });
+    best(case, shifted)
 }
 
 /// Puts the chosen one on record, to be promoted.

@@ -57,6 +57,8 @@ fn lacks_this_reign(case: &Case<'_>, who: &Incarnation) -> bool {
     let Some(primary) = &case.record.primary else { return false };
     case.answer_of(who).is_some_and(|answer| {
         let lacks = answer.replid != primary.replid || answer.offset < primary.began;
+        // One that was promoted from this reign has another id, and its writes.
+        let lacks = lacks && answer.replid2 != primary.replid;
         answer.is_at_dead(case.record.epoch) && !answer.loading && lacks
     })
 }

@@ -146,6 +146,10 @@ pub struct Record {
     pub former: Followers,
     /// W and maxLag.
     pub effective: Effective,
+    /// Q, as a proof of acks has shown it: every confirmed write is held by that
+    /// many. It follows W only after W is on record, since until then a client may
+    /// ask for less.
+    pub proven: u8,
     /// The change that is under way.
     pub failover: Option<Failover>,
     /// Every pod was shut down in good order, the primary's data complete.
@@ -155,10 +159,10 @@ pub struct Record {
 }
 
 impl Record {
-    /// Q: how many acknowledgements Safe promises to keep a write for.
+    /// Q: how many followers are known to hold a confirmed write.
     #[must_use]
     pub fn quorum(&self) -> usize {
-        usize::from(self.effective.min_replicas.max(1))
+        usize::from(self.proven.max(1))
     }
 
     /// W, as a count.

@@ -87,8 +87,6 @@ pub enum Rule {
     SwitchOffset,
     /// Switchover: the old primary is fenced.
     SwitchFence,
-    /// Scale down: the dead address and the strike come first.
-    ScaleStrike,
     /// Scale down: W is lowered first.
     ScaleW,
     /// Roll: one at a time, each in sync.

@@ -94,6 +94,7 @@ fn settle(case: &Case<'_>, delete: Option<Deletion>, report: Option<Report>) -> 
     let marked = |pod: &Ordinal| case.facts.claims.get(pod).copied().unwrap_or_default();
     let mark = primary.filter(|pod| marked(pod) < case.record.epoch).map(|pod| (pod, case.record.epoch));
     let busy = case.record.failover.is_some()
+        || case.record.quorum() != usize::from(case.record.effective.min_replicas.max(1))
         || case.record.followers.len() != usize::from(case.policy.replicas)
         || case.in_sync().count() != case.record.followers.len()
         || delete.is_some()

@@ -140,6 +140,8 @@ pub enum Report {
     NotProvenDead(Vec<Incarnation>),
     /// The claim that decides is gone, or empty while others hold data.
     ClaimLost(Ordinal),
+    /// These pods hold data that nothing on record explains.
+    DataUnknown(Vec<Ordinal>),
     /// These pods do not answer yet.
     Awaited(Vec<Ordinal>),
     /// Several processes say they are primary, and nothing is on record.
@@ -168,6 +170,7 @@ impl Report {
                 | Self::TooFew { .. }
                 | Self::NotProvenDead(_)
                 | Self::ClaimLost(_)
+                | Self::DataUnknown(_)
                 | Self::Awaited(_)
                 | Self::ManyPrimaries(_)
                 | Self::TargetSilent(_)

@@ -44,6 +44,12 @@ pub enum Action {
     CutOperator(u8),
     /// Both.
     CutAll(u8),
+    /// The node and the operator lose all others.
+    CutRest(u8),
+    /// The first node loses the others, the operator the second.
+    CutOdd(u8, u8),
+    /// The process dies, and its disk lacks its last second.
+    Tail(u8),
     Delete(u8),
     EditResource,
 }
@@ -64,7 +70,7 @@ impl World {
         self.operator_actions(scenario, actions);
         for slot in self.slots() {
             self.own_actions(slot, actions);
-            self.faults(slot, actions);
+            self.faults(slot, scenario, actions);
         }
         actions.push(Action::Tick);
         if self.side != 0 || self.dark != 0 {
@@ -148,7 +154,7 @@ impl World {
         }
     }
 
-    fn faults(&self, slot: u8, actions: &mut Vec<Action>) {
+    fn faults(&self, slot: u8, scenario: &Scenario, actions: &mut Vec<Action>) {
         let (it, budget) = (self.at(slot), &self.budget);
         if budget.faults == 0 || !it.exists {
             return;
@@ -157,6 +163,7 @@ impl World {
             let kinds = [
                 (budget.crash, Action::Crash(slot)),
                 (budget.lose, Action::Lose(slot)),
+                (budget.tail, Action::Tail(slot)),
                 (budget.blackout, Action::Blackout(slot)),
                 (budget.freeze, Action::Freeze(slot)),
             ];
@@ -164,6 +171,11 @@ impl World {
         }
         if budget.cut > 0 && self.side == 0 && self.dark == 0 {
             actions.extend([Action::CutPeers(slot), Action::CutOperator(slot), Action::CutAll(slot)]);
+            actions.push(Action::CutRest(slot));
+            if scenario.odd {
+                let others = self.slots().filter(|other| *other != slot);
+                actions.extend(others.map(|other| Action::CutOdd(slot, other)));
+            }
         }
         if budget.delete > 0 && !it.terminating {
             actions.push(Action::Delete(slot));
@@ -251,6 +263,21 @@ impl World {
                 next.budget = paid(|budget| &mut budget.cut);
                 next.side = 1 << slot;
                 next.dark = 1 << slot;
+            }
+            Action::CutRest(slot) => {
+                next.budget = paid(|budget| &mut budget.cut);
+                next.side = 1 << slot;
+                next.dark = !(1 << slot) & ((1 << self.count) - 1);
+            }
+            Action::CutOdd(slot, other) => {
+                next.budget = paid(|budget| &mut budget.cut);
+                next.side = 1 << slot;
+                next.dark = 1 << other;
+            }
+            Action::Tail(slot) => {
+                next.budget = paid(|budget| &mut budget.tail);
+                next.crash(slot, true, true);
+                next.at_mut(slot).data &= 1;
             }
             Action::Delete(slot) => {
                 next.budget = paid(|budget| &mut budget.delete);

@@ -16,6 +16,7 @@ impl World {
         if !keeps_data {
             it.data = 0;
         }
+        it.solid = 0;
         it.users = 0;
         it.good = 0;
         it.stale = false;

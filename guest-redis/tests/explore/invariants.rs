@@ -12,7 +12,7 @@ impl World {
             return Ok(());
         }
         self.at_most_one_accepts()?;
-        self.confirmed_writes_survive()
+        self.confirmed_writes_survive(scenario)
     }
 
     /// I4, but for what a primary that was frozen may answer until its timer runs.
@@ -30,7 +30,7 @@ impl World {
 
     /// I13: the primary on record holds every confirmed write that anybody holds. What
     /// nobody holds any more is beyond any quorum.
-    fn confirmed_writes_survive(&self) -> Result<(), String> {
+    fn confirmed_writes_survive(&self, scenario: &Scenario) -> Result<(), String> {
         let record = &self.record.value;
         let Some(primary) = record.primary.as_ref().map(|primary| primary.who) else { return Ok(()) };
         if matches!(record.phase(), Some(Phase::Fence | Phase::Promote)) || !self.is_alive(&primary) {
@@ -38,7 +38,9 @@ impl World {
         }
         let it = self.at(primary.pod);
         // A pod that was scaled away holds nothing any more, whatever is on its claim.
-        let held = (0..=self.want.replicas).fold(0, |held, slot| held | self.at(slot).data);
+        // Where disks may lack their last second, only memory is sure.
+        let sure = |slot: u8| if scenario.tail { self.at(slot).solid } else { self.at(slot).data };
+        let held = (0..=self.want.replicas).fold(0, |held, slot| held | sure(slot));
         let lost = self.confirmed & held & !it.data;
         // Somebody else might hold it only because it was confirmed by that one.
         if it.is_master() && lost != 0 {

@@ -204,7 +204,8 @@ impl World {
                 let member = record.followers.contains_key(&act.on)
                     || record.primary.as_ref().is_some_and(|primary| primary.who == act.on);
                 let current = record.primary.as_ref().is_none_or(|one| one.replid == repl_id(it.lineage));
-                if same && member && !current && !it.is_master() {
+                let shifted = record.primary.as_ref().is_some_and(|one| one.replid == repl_id(it.second));
+                if same && member && !current && !shifted && !it.is_master() {
                     return Err(format!("I7: {} is promoted with another id than the current one", act.on.pod));
                 }
             }

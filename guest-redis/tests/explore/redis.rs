@@ -17,6 +17,7 @@ impl World {
         self.written += 1;
         let it = self.at_mut(slot);
         it.data |= 1 << write;
+        it.solid |= 1 << write;
         it.offset += 1;
     }
 
@@ -57,6 +58,7 @@ impl World {
             // The old data goes when loading begins; the file is complete by then.
             it.link = Link::Loading(primary.run);
             it.data = primary.data;
+            it.solid = primary.data;
             it.offset = primary.offset;
         }
         if it.lineage != primary.lineage {
@@ -95,18 +97,23 @@ impl World {
         let (data, offset) = (self.at(peer).data, self.at(peer).offset);
         let it = self.at_mut(replica);
         it.data = data;
+        it.solid = data;
         it.offset = offset;
     }
 
     /// Writes that Q replicas have acknowledged are confirmed at once: sooner than in
     /// life, which only makes the promise harder to keep.
     pub fn confirm(&mut self) {
-        let quorum = u32::try_from(self.record.value.quorum()).unwrap_or(u32::MAX);
+        let on_record = self.record.value.effective.min_replicas.max(1);
+        let current = self.record.value.primary.as_ref().map(|primary| primary.who);
         for primary in self.slots() {
             let it = *self.at(primary);
             if !it.is_up() || !it.is_master() || it.data & !self.confirmed == 0 {
                 continue;
             }
+            // A lower W is a promise of the primary on record, not of one before.
+            let own = if current == Some(self.incarnation(primary)) { 1 } else { it.min };
+            let quorum = u32::from(on_record.max(own));
             for write in 0..self.written {
                 let bit = 1 << write;
                 if it.data & bit == 0 {

@@ -158,6 +158,7 @@ impl World {
                 self.at(*pod).data == 0 && self.slots().any(|slot| self.at(slot).data != 0)
             }
             Report::TargetSilent(who) => gone(who),
+            Report::DataUnknown(pods) => pods.iter().any(|pod| self.at(*pod).data != 0),
             _ => false,
         }
     }

@@ -15,7 +15,7 @@ pub const ALL: &[Rule] = &[
     Rule::PromoteDoubt, Rule::PromoteFinish, Rule::PromoteFollowers, Rule::PromoteOpen, Rule::Carried,
     Rule::RestartMembers, Rule::RestartFormer, Rule::RestartEmpty, Rule::RestartClaim, Rule::Zombie,
     Rule::LowerFirst, Rule::RaiseInSync, Rule::RaiseProof, Rule::SwitchOffset, Rule::SwitchFence,
-    Rule::ScaleStrike, Rule::ScaleW, Rule::RollSync, Rule::HibernateAll, Rule::ActRun, Rule::ActRole,
+    Rule::ScaleW, Rule::RollSync, Rule::HibernateAll, Rule::ActRun, Rule::ActRole,
     Rule::ActKills, Rule::ActDropsUsers,
 ];
 

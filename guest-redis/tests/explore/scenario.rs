@@ -15,10 +15,13 @@ pub struct Scenario {
     pub available: bool,
     /// Answers come one after the other.
     pub torn: bool,
+    /// A disk may lack its last second.
+    pub tail: bool,
+    /// Also partitions where two nodes talk and the operator reaches one of them.
+    pub odd: bool,
     /// Replicas link and load at once.
     pub eager: bool,
-    /// Nothing has happened yet: pods have just started.
-    pub fresh: bool,
+    pub start: Start,
     /// No pod is of the present revision.
     pub outdated: bool,
     pub edit: Edit,
@@ -27,6 +30,19 @@ pub struct Scenario {
     pub default_states: usize,
     /// At most so many in the full set.
     pub full_states: usize,
+}
+
+/// What was before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Start {
+    /// A reign at rest; every pod holds one write.
+    Established,
+    /// Nothing has happened yet: pods have just started.
+    Fresh,
+    /// The record was lost, and all have restarted; claims have their epoch.
+    Restored,
+    /// Nor do claims; the first pod's data is gone as well.
+    Stranded,
 }
 
 /// How the resource may be changed.

@@ -2,11 +2,11 @@
 
 use operlet_redis::protocol::record::Record;
 
-use crate::scenario::{Edit, Scenario};
+use crate::scenario::{Edit, Scenario, Start};
 use crate::world::{Budget, Operator, Process, SLOTS, Shared, Want, World};
 
 const NONE: Budget = Budget {
-    faults: 0, crash: 0, lose: 0, blackout: 0, freeze: 0, cut: 0, late: 0, delete: 0, die: 0, writes: 0, pings: 0, edits: 0,
+    faults: 0, crash: 0, lose: 0, tail: 0, blackout: 0, freeze: 0, cut: 0, late: 0, delete: 0, die: 0, writes: 0, pings: 0, edits: 0,
 };
 
 const PLAIN: Scenario = Scenario {
@@ -17,7 +17,9 @@ const PLAIN: Scenario = Scenario {
     available: false,
     torn: false,
     eager: false,
-    fresh: false,
+    start: Start::Established,
+    tail: false,
+    odd: false,
     outdated: false,
     edit: Edit::Nothing,
     budget: NONE,
@@ -39,9 +41,9 @@ const ALL: Budget =
 
 /// All scenarios.
 pub const SCENARIOS: &[Scenario] = &[
-    Scenario { name: "bootstrap", fresh: true, budget: Budget { faults: 2, ..ALL }, ..PLAIN },
-    Scenario { name: "bootstrap-pair", fresh: true, budget: Budget { faults: 2, ..ALL }, ..PAIR },
-    Scenario { name: "bootstrap-lone", fresh: true, budget: Budget { faults: 3, ..ALL }, ..LONE },
+    Scenario { name: "bootstrap", start: Start::Fresh, budget: Budget { faults: 2, ..ALL }, ..PLAIN },
+    Scenario { name: "bootstrap-pair", start: Start::Fresh, budget: Budget { faults: 2, ..ALL }, ..PAIR },
+    Scenario { name: "bootstrap-lone", start: Start::Fresh, budget: Budget { faults: 3, ..ALL }, ..LONE },
     Scenario { name: "crash", budget: Budget { faults: 2, crash: 2, die: 1, writes: 1, ..NONE }, ..PLAIN },
     Scenario { name: "crash-lose", budget: Budget { faults: 2, crash: 1, lose: 2, writes: 1, ..NONE }, ..PLAIN },
     Scenario { name: "crash-three", budget: Budget { faults: 3, crash: 3, lose: 1, writes: 1, ..NONE }, ..PLAIN },
@@ -75,13 +77,35 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario { name: "scale-up", edit: Edit::Replicas(3, 1), budget: Budget { faults: 1, crash: 1, cut: 1, lose: 1, writes: 1, edits: 1, ..NONE }, ..PLAIN },
     Scenario { name: "hibernate", edit: Edit::Hibernate, budget: Budget { faults: 1, crash: 1, cut: 1, lose: 1, writes: 1, edits: 2, ..NONE }, ..PLAIN },
     Scenario { name: "available", available: true, budget: Budget { faults: 2, ..ALL }, ..PLAIN },
+    Scenario { name: "lean-bootstrap", start: Start::Fresh, eager: true, budget: Budget { faults: 1, crash: 1, lose: 1, cut: 1, late: 1, writes: 1, ..NONE }, ..PLAIN },
+    Scenario { name: "lean-restored", start: Start::Restored, eager: true, budget: Budget { faults: 1, crash: 1, lose: 1, cut: 1, ..NONE }, ..PLAIN },
+    Scenario { name: "lean-stranded", start: Start::Stranded, eager: true, budget: Budget { faults: 2, crash: 2, cut: 1, ..NONE }, ..PLAIN },
     Scenario { name: "lean-crash", eager: true, budget: Budget { faults: 2, crash: 2, writes: 1, ..NONE }, ..PLAIN },
+    Scenario { name: "lean-lose", eager: true, budget: Budget { faults: 2, crash: 1, lose: 1, writes: 1, ..NONE }, ..PLAIN },
+    Scenario { name: "lean-tail", tail: true, eager: true, budget: Budget { faults: 2, crash: 1, tail: 1, cut: 1, writes: 1, ..NONE }, ..PLAIN },
+    Scenario { name: "lean-tail-pair", tail: true, budget: Budget { faults: 2, tail: 1, cut: 1, crash: 1, writes: 1, ..NONE }, ..PAIR },
+    Scenario { name: "lean-tail-blackout", tail: true, budget: Budget { faults: 2, tail: 1, blackout: 1, writes: 1, ..NONE }, ..PLAIN },
+    Scenario { name: "lean-blackout", eager: true, budget: Budget { faults: 2, blackout: 2, writes: 1, ..NONE }, ..PLAIN },
     Scenario { name: "lean-cut", eager: true, budget: Budget { faults: 1, cut: 1, writes: 1, ..NONE }, ..PLAIN },
+    Scenario { name: "lean-cut-two", eager: true, budget: Budget { faults: 2, cut: 2, writes: 1, ..NONE }, ..PLAIN },
+    Scenario { name: "lean-cut-crash", eager: true, budget: Budget { faults: 2, cut: 1, crash: 1, writes: 1, ..NONE }, ..PLAIN },
     Scenario { name: "lean-freeze", eager: true, budget: Budget { faults: 1, freeze: 1, writes: 1, ..NONE }, ..PLAIN },
+    Scenario { name: "lean-odd", eager: true, odd: true, budget: Budget { faults: 3, freeze: 1, crash: 1, cut: 1, ..NONE }, ..PLAIN },
+    Scenario { name: "lean-late", eager: true, budget: Budget { faults: 2, late: 1, cut: 1, writes: 1, die: 1, ..NONE }, ..PLAIN },
+    Scenario { name: "lean-late-freeze", eager: true, budget: Budget { faults: 2, late: 1, freeze: 1, writes: 1, ..NONE }, ..PLAIN },
+    Scenario { name: "lean-late-crash", eager: true, budget: Budget { faults: 2, late: 1, crash: 1, writes: 1, ..NONE }, ..PLAIN },
     Scenario { name: "lean-delete", eager: true, budget: Budget { faults: 1, delete: 1, writes: 1, ..NONE }, ..PLAIN },
     Scenario { name: "lean-pair", eager: true, budget: Budget { faults: 2, crash: 1, cut: 1, writes: 1, ..NONE }, ..PAIR },
-    Scenario { name: "bootstrap/eager", fresh: true, eager: true, budget: Budget { faults: 2, ..ALL }, ..PLAIN },
-    Scenario { name: "bootstrap-pair/eager", fresh: true, eager: true, budget: Budget { faults: 2, ..ALL }, ..PAIR },
+    Scenario { name: "lean-pair-late", eager: true, budget: Budget { faults: 2, late: 1, cut: 1, crash: 1, writes: 1, ..NONE }, ..PAIR },
+    Scenario { name: "lean-pair-freeze", eager: true, budget: Budget { faults: 2, freeze: 1, cut: 1, crash: 1, writes: 1, ..NONE }, ..PAIR },
+    Scenario { name: "lean-raise", edit: Edit::Min(2), eager: true, budget: Budget { faults: 1, crash: 1, cut: 1, writes: 1, edits: 1, ..NONE }, ..PLAIN },
+    Scenario { name: "lean-lower", min: 2, edit: Edit::Min(1), eager: true, budget: Budget { faults: 1, crash: 1, cut: 1, writes: 1, edits: 1, ..NONE }, ..PLAIN },
+    Scenario { name: "lean-switchover", edit: Edit::Switchover(1), eager: true, budget: Budget { faults: 1, crash: 1, cut: 1, late: 1, writes: 1, edits: 1, ..NONE }, ..PLAIN },
+    Scenario { name: "lean-roll", outdated: true, eager: true, budget: Budget { faults: 1, crash: 1, writes: 1, ..NONE }, ..PLAIN },
+    Scenario { name: "lean-scale-down", edit: Edit::Replicas(1, 0), eager: true, budget: Budget { faults: 1, crash: 1, cut: 1, writes: 1, edits: 2, ..NONE }, ..PLAIN },
+    Scenario { name: "lean-hibernate", edit: Edit::Hibernate, eager: true, budget: Budget { faults: 1, crash: 1, cut: 1, writes: 1, edits: 2, ..NONE }, ..PLAIN },
+    Scenario { name: "bootstrap/eager", start: Start::Fresh, eager: true, budget: Budget { faults: 2, ..ALL }, ..PLAIN },
+    Scenario { name: "bootstrap-pair/eager", start: Start::Fresh, eager: true, budget: Budget { faults: 2, ..ALL }, ..PAIR },
     Scenario { name: "crash/eager", eager: true, budget: Budget { faults: 2, crash: 2, die: 1, writes: 1, ..NONE }, ..PLAIN },
     Scenario { name: "crash-lose/eager", eager: true, budget: Budget { faults: 2, crash: 1, lose: 2, writes: 1, ..NONE }, ..PLAIN },
     Scenario { name: "crash-three/eager", eager: true, budget: Budget { faults: 3, crash: 3, lose: 1, writes: 1, ..NONE }, ..PLAIN },
@@ -139,7 +163,7 @@ pub fn start(scenario: &Scenario) -> World {
         operator: Operator::Idle,
         promised: None,
     };
-    if scenario.fresh {
+    if scenario.start == Start::Fresh {
         return fresh;
     }
     let (mut world, report) = fresh.at_rest(scenario).unwrap_or_else(|what| panic!("{}: {what}", scenario.name));
@@ -153,5 +177,26 @@ pub fn start(scenario: &Scenario) -> World {
         world.replicate(slot);
     }
     world.confirm();
+    if matches!(scenario.start, Start::Restored | Start::Stranded) {
+        lose_record(&mut world, scenario);
+    }
     world
+}
+
+/// Everything restarts, and the status is gone.
+fn lose_record(world: &mut World, scenario: &Scenario) {
+    world.write(0);
+    world.replicate(1);
+    world.confirm();
+    for slot in world.slots() {
+        world.crash(slot, slot != 0 || scenario.start == Start::Restored, false);
+        world.start(slot);
+        world.at_mut(slot).ended = 0;
+    }
+    world.record = Shared::new(Record::default());
+    world.service = None;
+    world.promised = None;
+    if scenario.start == Start::Stranded {
+        world.claims = [0; SLOTS];
+    }
 }

@@ -32,8 +32,10 @@ pub fn record(record: &Record) -> String {
         )
     });
     format!(
-        "epoch {} primary {primary:?} M {followers:?} former {former:?} W {} failover {failover:?}",
-        record.epoch, record.effective.min_replicas
+        "epoch {} primary {primary:?} M {followers:?} former {former:?} W {} Q {} failover {failover:?}",
+        record.epoch,
+        record.effective.min_replicas,
+        record.quorum()
     )
 }
 

@@ -100,6 +100,8 @@ pub struct Process {
     pub offset: u8,
     /// Which writes it holds, one bit each.
     pub data: u8,
+    /// Those of them that it has held without a crash since it got them.
+    pub solid: u8,
     /// The replicas it counts as good, one bit each: a cache (fact 10).
     pub good: u8,
     /// It was frozen as a master and has not counted since.
@@ -132,6 +134,7 @@ impl Process {
             second_offset: 0,
             offset: 0,
             data: 0,
+            solid: 0,
             good: 0,
             stale: false,
             users: 0,
@@ -164,6 +167,8 @@ pub struct Budget {
     pub crash: u8,
     /// The process dies with its data.
     pub lose: u8,
+    /// The process dies, and its disk lacks all but the first write.
+    pub tail: u8,
     /// As a crash, and nothing ever shows it but another run id.
     pub blackout: u8,
     pub freeze: u8,
