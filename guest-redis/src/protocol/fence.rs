@@ -10,6 +10,10 @@ use super::{elect, full_restart, hibernate};
 /// Beyond maxLag: the cached count, the ACK's way and the timer's drift.
 const MARGIN_S: u32 = 4;
 
+/// The longest that a reconcile takes. Its `now` is of its beginning, so what it puts
+/// on record may have happened that much later.
+const RECONCILE_S: u32 = 10;
+
 /// How the old primary is known to accept no writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fenced {
@@ -127,7 +131,8 @@ fn is_cut_off(case: &Case<'_>) -> bool {
 /// Whether a member has let the old primary down for longer than it counts lag.
 fn is_away(case: &Case<'_>, who: &Incarnation, follower: &Follower) -> bool {
     let long_s = case.record.effective.max_lag_s.saturating_add(MARGIN_S);
-    let is_long = |since: Millis| case.facts.now.saturating_sub(since) >= Millis::from(long_s) * 1000;
+    let recorded_s = Millis::from(long_s.saturating_add(RECONCILE_S));
+    let is_long = |since: Millis| case.facts.now.saturating_sub(since) >= recorded_s.saturating_mul(1000);
     if let Some(dead) = follower.dead {
         return holds(Rule::FenceDeadLong, is_long(dead));
     }

@@ -251,7 +251,7 @@ impl World {
         it.follows = Follows::Nobody;
         it.second = it.lineage;
         it.second_offset = it.offset;
-        it.shifts += 1;
+        it.shifts = it.shifts.saturating_add(1);
         it.lineage = Lineage { slot, run: it.run, shift: it.shifts };
         it.good = 0;
         it.stale = false;

@@ -1,11 +1,12 @@
 //! Breadth first through all states; the first trace found is a shortest one.
 
 use std::collections::VecDeque;
+use std::fmt::Write;
 
 use crate::actions::Action;
 use crate::fingerprint::{Prints, fingerprint};
 use crate::scenario::Scenario;
-use crate::world::World;
+use crate::world::{Life, World};
 
 /// What came of a search.
 pub struct Outcome {
@@ -101,7 +102,6 @@ fn trace(reached: &[Reached], mut number: u32, last: Option<Action>) -> Vec<Acti
 
 /// The trace in words, with what the operator did.
 pub fn tell(scenario: &Scenario, start: &World, violation: &Violation) -> String {
-    use std::fmt::Write;
     let mut world = start.clone();
     let mut text = format!("{}: {}\n", scenario.name, violation.what);
     for action in &violation.trace {
@@ -119,6 +119,29 @@ pub fn tell(scenario: &Scenario, start: &World, violation: &Violation) -> String
             }
         }
     }
-    let _ = writeln!(text, "{}", crate::words::world(&world));
+    let _ = writeln!(text, "{}", words(&world));
+    text
+}
+
+/// A state in words.
+fn words(world: &World) -> String {
+    let mut text = format!(
+        "  side {:b} dark {:b} confirmed {:b} service {:?} {}\n",
+        world.side,
+        world.dark,
+        world.confirmed,
+        world.service,
+        crate::words::record(&world.record.value)
+    );
+    for slot in world.slots() {
+        let it = world.at(slot);
+        let life = if it.exists { it.life } else { Life::Down };
+        let _ = writeln!(
+            text,
+            "  {slot}.{} {life:?} {:?} link {:?} down {:?} id {:?} offset {} data {:b} good {:b} min {} users {:x} late {:?} exists {} terminating {}",
+            it.run, it.follows, it.link, it.down, it.lineage, it.offset, it.data, it.good, it.min, it.users, it.late,
+            it.exists, it.terminating
+        );
+    }
     text
 }

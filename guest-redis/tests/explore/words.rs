@@ -5,8 +5,6 @@ use std::fmt::Write;
 use operlet_redis::protocol::record::{Incarnation, Record};
 use operlet_redis::protocol::step::{Order, Step};
 
-use crate::world::{Life, World};
-
 fn who(who: &Incarnation) -> String {
     format!("{}.{}", who.pod, who.run.0[1])
 }
@@ -58,27 +56,4 @@ pub fn step(step: &Step) -> String {
         Step::Prove { on, acks } => format!("prove {} {acks}", who(on)),
         Step::Settle(it) => format!("settle {:?} {:?} {:?}", it.service, it.delete, it.report),
     }
-}
-
-/// A state.
-pub fn world(world: &World) -> String {
-    let mut text = format!(
-        "  side {:b} dark {:b} confirmed {:b} service {:?} {}\n",
-        world.side,
-        world.dark,
-        world.confirmed,
-        world.service,
-        record(&world.record.value)
-    );
-    for slot in world.slots() {
-        let it = world.at(slot);
-        let life = if it.exists { it.life } else { Life::Down };
-        let _ = writeln!(
-            text,
-            "  {slot}.{} {life:?} {:?} link {:?} down {:?} id {:?} offset {} data {:b} good {:b} min {} users {:x} late {:?} exists {} terminating {}",
-            it.run, it.follows, it.link, it.down, it.lineage, it.offset, it.data, it.good, it.min, it.users, it.late,
-            it.exists, it.terminating
-        );
-    }
-    text
 }

@@ -294,7 +294,7 @@ impl World {
 }
 
 pub fn user(slot: u8, run: u8) -> u32 {
-    1 << (u32::from(slot) * 8 + u32::from(run))
+    1 << (u32::from(slot) * 8 + u32::from(run % 8))
 }
 
 pub fn uid(slot: u8, uid: u8) -> Uid {
