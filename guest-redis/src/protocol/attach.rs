@@ -40,5 +40,5 @@ pub(super) fn may_follow(case: &Case<'_>, who: &Incarnation, answer: &Answer) ->
     matches!(answer.role, Role::Replica(_))
         && !case.is_leaving(who.pod)
         && case.pod_of(who).is_some_and(|pod| !pod.terminating)
-        && !(answer.loading && !case.record.followers.contains_key(who))
+        && (!answer.loading || case.record.followers.contains_key(who))
 }

@@ -2,7 +2,9 @@
 
 use super::case::{Case, SOON_MS, add_followers, checkpoint, fence_anew};
 use super::facts::Role;
-use super::record::{Cause, Epoch, Failover, Followers, Incarnation, Ordinal, Phase, Primary, Record, Target};
+use super::record::{
+    Cause, Epoch, Failover, Followers, Incarnation, Ordinal, Phase, Primary, Record, Target,
+};
 use super::rules::{Rule, holds};
 use super::step::{Report, Settlement, Step};
 
@@ -49,8 +51,7 @@ const BEFORE_FIRST: Epoch = super::record::BOOT;
 
 /// The record was lost, the claims were not: the latest primary's data decides.
 fn restore(case: &Case<'_>, epoch: Epoch, pod: Ordinal) -> Step {
-    let mut record =
-        fence_anew(&fresh(case, epoch.max(BEFORE_FIRST)), Cause::Bootstrap, case.facts.now);
+    let mut record = fence_anew(&fresh(case, epoch.max(BEFORE_FIRST)), Cause::Bootstrap, case.facts.now);
     if let Some(failover) = &mut record.failover {
         failover.claim = Some(pod);
     }

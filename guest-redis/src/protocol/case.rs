@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 
 use super::facts::{Answer, Facts, Link, Pod, Role, Upstream};
 use super::policy::{Mode, Policy};
-use super::record::{
-    Cause, Failover, Follower, Followers, Incarnation, Millis, Ordinal, Phase, Primary, Record,
-};
+use super::record::{Cause, Failover, Followers, Incarnation, Millis, Ordinal, Phase, Primary, Record};
 use super::rules::{Rule, holds};
 use super::step::{Act, Order, Report, Selection, Settlement, Step};
 
@@ -152,8 +150,7 @@ pub(super) fn fence_anew(record: &Record, cause: Cause, now: Millis) -> Record {
     let before = record.failover.as_ref();
     let promoted = before.filter(|failover| failover.phase == Phase::Promote);
     let target = promoted.and_then(|failover| failover.to.as_ref());
-    let mut doubtful: Followers =
-        before.map(|failover| failover.doubtful.clone()).unwrap_or_default();
+    let mut doubtful: Followers = before.map(|failover| failover.doubtful.clone()).unwrap_or_default();
     if let Some(target) = target {
         doubtful.entry(target.who).or_default();
     }
@@ -166,9 +163,9 @@ pub(super) fn fence_anew(record: &Record, cause: Cause, now: Millis) -> Record {
         doubtful,
         claim: match &record.primary {
             Some(_) => None,
-            None => target
-                .map(|target| target.who.pod)
-                .or_else(|| before.and_then(|failover| failover.claim)),
+            None => {
+                target.map(|target| target.who.pod).or_else(|| before.and_then(|failover| failover.claim))
+            }
         },
         started_at: unfinished.map_or(now, |failover| failover.started_at),
     });
@@ -181,6 +178,6 @@ pub(super) fn fence_anew(record: &Record, cause: Cause, now: Millis) -> Record {
 /// The record with a follower's place kept, and nothing known of it.
 pub(super) fn add_followers(followers: &mut Followers, those: impl IntoIterator<Item = Incarnation>) {
     for who in those {
-        followers.entry(who).or_insert_with(Follower::default);
+        followers.entry(who).or_default();
     }
 }

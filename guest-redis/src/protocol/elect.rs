@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use super::case::{Case, checkpoint};
 use super::facts::Answer;
 use super::fence::{Fenced, may_lose};
-use super::record::{Incarnation, Ordinal, Phase, Target};
+use super::record::{Incarnation, Phase, Target};
 use super::rules::{Rule, holds};
 use super::step::{Report, Step};
 
@@ -36,7 +36,8 @@ pub(super) fn choose(case: &Case<'_>, fenced: Fenced) -> Choice {
     };
 
     let counted = case.record.followers.iter();
-    let counted = counted.filter(|(_, follower)| follower.dead.is_none() || !holds(Rule::ElectDeadCount, false));
+    let counted =
+        counted.filter(|(_, follower)| follower.dead.is_none() || !holds(Rule::ElectDeadCount, false));
     let needed = (counted.count() + 1).saturating_sub(case.record.quorum());
     if holds(Rule::ElectCount, members.len() >= needed) || may_lose(case, case.policy.fence_timeout_ms) {
         return Choice::Elected(best);
@@ -83,9 +84,8 @@ fn level_with(
     if let Some((who, answer)) = wanted {
         return Some(target(*who, answer));
     }
-    let stays = |who: &Incarnation| {
-        case.pod_of(who).is_some_and(|pod| !pod.terminating) && !case.is_leaving(who.pod)
-    };
+    let stays =
+        |who: &Incarnation| case.pod_of(who).is_some_and(|pod| !pod.terminating) && !case.is_leaving(who.pod);
     // Itself, if it stays: nobody has to sync anew.
     if stays(&old.0) {
         return Some(target(old.0, old.1));
@@ -117,18 +117,15 @@ fn carries_current(case: &Case<'_>, answer: &Answer) -> bool {
 }
 
 /// Highest offset, then priority (0 is never chosen), then updated, then ordinal.
-fn best<'a>(
-    case: &Case<'_>,
-    candidates: impl Iterator<Item = (Incarnation, &'a Answer)>,
-) -> Option<Target> {
-    let rank = |who: &Incarnation, answer: &Answer| -> Option<(u64, bool, Reverse<u32>, bool, Reverse<Ordinal>)> {
-        let pod = case.pod_of(who).filter(|pod| pod.priority > 0)?;
+fn best<'a>(case: &Case<'_>, candidates: impl Iterator<Item = (Incarnation, &'a Answer)>) -> Option<Target> {
+    let ranked = candidates.filter_map(|(who, answer)| {
+        let pod = case.pod_of(&who).filter(|pod| pod.priority > 0)?;
         let offset = if holds(Rule::ElectOffset, false) { 0 } else { answer.offset };
         // Redis prefers the lowest priority; a pod that goes comes last among equals.
-        Some((offset, !pod.terminating, Reverse(pod.priority), pod.updated, Reverse(who.pod)))
-    };
-    let ranked = candidates.filter_map(|(who, answer)| Some((rank(&who, answer)?, who, answer)));
-    ranked.max_by_key(|(rank, who, _)| (*rank, *who)).map(|(_, who, answer)| target(who, answer))
+        let rank = (offset, !pod.terminating, Reverse(pod.priority), pod.updated, Reverse(who.pod));
+        Some((rank, who, answer))
+    });
+    ranked.max_by_key(|(rank, _, _)| *rank).map(|(_, who, answer)| target(who, answer))
 }
 
 fn target(who: Incarnation, answer: &Answer) -> Target {

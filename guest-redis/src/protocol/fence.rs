@@ -111,9 +111,8 @@ fn doubt(case: &Case<'_>) -> Option<Report> {
     if holds(Rule::PromoteDoubt, case.record.min_replicas() > 0) {
         return None;
     }
-    let at_dead = |who: &Incarnation| {
-        case.answer_of(who).is_some_and(|answer| answer.is_at_dead(case.record.epoch))
-    };
+    let at_dead =
+        |who: &Incarnation| case.answer_of(who).is_some_and(|answer| answer.is_at_dead(case.record.epoch));
     let mut doubtful = failover.doubtful.iter();
     let open = doubtful.find(|(who, follower)| !case.is_off(who, follower.dead) && !at_dead(who));
     open.map(|(who, _)| Report::TargetSilent(*who))

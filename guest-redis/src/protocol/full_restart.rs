@@ -13,7 +13,9 @@ pub(super) fn step(case: &Case<'_>) -> Step {
     match choose(case) {
         Ok(target) => elect::put_on_record(case, target),
         Err(report) => match largest(case) {
-            Some(target) if may_lose(case, case.policy.recovery_timeout_ms) => elect::put_on_record(case, target),
+            Some(target) if may_lose(case, case.policy.recovery_timeout_ms) => {
+                elect::put_on_record(case, target)
+            }
             _ => case.wait(report),
         },
     }

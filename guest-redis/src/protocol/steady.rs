@@ -80,9 +80,10 @@ fn kick(case: &Case<'_>, failover: &Failover) -> Option<Step> {
     let old = failover.from.and_then(|from| Some((from, case.answer_of(&from)?)));
     let old = old.filter(|(_, answer)| matches!(answer.role, Role::Replica(_)));
     let kicked = old.map(|(from, answer)| case.act(from, answer, Order::KickClients));
-    Some(case.do_once(kicked).unwrap_or_else(|| {
-        checkpoint(super::record::Record { failover: None, ..case.record.clone() })
-    }))
+    Some(
+        case.do_once(kicked)
+            .unwrap_or_else(|| checkpoint(super::record::Record { failover: None, ..case.record.clone() })),
+    )
 }
 
 fn settle(case: &Case<'_>, delete: Option<Deletion>, report: Option<Report>) -> Step {

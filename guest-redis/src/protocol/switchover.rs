@@ -18,9 +18,8 @@ pub(super) fn begin(case: &Case<'_>) -> Option<Step> {
     let asked = request.is_some() && wanted != Some(from.pod);
     if !ends && !rolls && !asked && !hibernates {
         // A request for what already is has been dealt with.
-        return request.map(|request| {
-            checkpoint(Record { switched: Some(request.id), ..case.record.clone() })
-        });
+        return request
+            .map(|request| checkpoint(Record { switched: Some(request.id), ..case.record.clone() }));
     }
     let wanted = if hibernates { Some(0) } else { wanted.filter(|_| !ends) };
     let target = target(case, wanted)?;
@@ -68,7 +67,11 @@ pub(super) fn step(case: &Case<'_>) -> Step {
     }
     let level = case.answer_of(&target.who).is_some_and(|one| one.offset == answer.offset);
     if !holds(Rule::SwitchOffset, level) {
-        return Step::Settle(Settlement { pods: case.pods(), again_ms: Some(SOON_MS), ..Settlement::default() });
+        return Step::Settle(Settlement {
+            pods: case.pods(),
+            again_ms: Some(SOON_MS),
+            ..Settlement::default()
+        });
     }
     let mut record = fence_anew(case.record, Cause::Planned, case.facts.now);
     if let Some(fence) = &mut record.failover {

@@ -16,9 +16,9 @@ pub(super) fn demote(case: &Case<'_>) -> Option<Step> {
     let target = promoted.and_then(|failover| failover.to.as_ref()).map(|target| target.who);
     // The primary before is one too, once somebody else is to be promoted.
     let primary = case.record.primary.as_ref().map(|primary| primary.who).filter(|_| promoted.is_none());
-    let zombies = case
-        .processes()
-        .filter(|(who, answer)| answer.role == Role::Primary && Some(*who) != target && Some(*who) != primary);
+    let zombies = case.processes().filter(|(who, answer)| {
+        answer.role == Role::Primary && Some(*who) != target && Some(*who) != primary
+    });
     let epoch = case.record.epoch;
     case.do_once(zombies.map(|(who, answer)| case.act(who, answer, Order::ToDead(epoch))))
 }

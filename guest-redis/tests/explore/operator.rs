@@ -11,8 +11,8 @@ use operlet_redis::protocol::{record::Incarnation, step};
 
 use crate::scenario::Scenario;
 use crate::world::{
-    Down, Late, Life, Link, MAX_LAG_S, NOW, Operator, Shared, World, address, pod_at, repl_id,
-    run_id, uid, user,
+    Down, Late, Life, Link, MAX_LAG_S, NOW, Operator, Shared, World, address, pod_at, repl_id, run_id, uid,
+    user,
 };
 
 /// How long "long enough" is, in seconds.
@@ -95,7 +95,10 @@ impl World {
             loading: matches!(it.link, Link::Loading(_)),
             data: u64::from(it.data.count_ones()),
             members: self.slots().filter_map(online).collect(),
-            users: users.filter(|(slot, run)| it.users & user(*slot, *run) != 0).map(|(s, r)| run_id(s, r)).collect(),
+            users: users
+                .filter(|(slot, run)| it.users & user(*slot, *run) != 0)
+                .map(|(s, r)| run_id(s, r))
+                .collect(),
             min_replicas: it.min,
             max_lag_s: MAX_LAG_S,
         })
@@ -169,7 +172,9 @@ impl World {
                 let order = match &act.order {
                     Order::ToDead(epoch) => Some(Late::ToDead(*epoch)),
                     Order::Promote => Some(Late::Promote),
-                    Order::Attach(address) => Some(pod_at(*address)).map(|(slot, uid)| Late::Attach(slot, uid)),
+                    Order::Attach(address) => {
+                        Some(pod_at(*address)).map(|(slot, uid)| Late::Attach(slot, uid))
+                    }
                     _ => None,
                 };
                 self.at_mut(act.on.pod).late = order;
@@ -191,7 +196,10 @@ impl World {
                 let primary = record.primary.as_ref().map(|primary| primary.who);
                 let confirmed = primary.is_some_and(|who| who.pod == slot && who.uid == uid(slot, uid_seen));
                 if !confirmed {
-                    return Err(format!("I5: {} is told to follow {slot}, which is not the primary", act.on.pod));
+                    return Err(format!(
+                        "I5: {} is told to follow {slot}, which is not the primary",
+                        act.on.pod
+                    ));
                 }
             }
             Order::Promote => {
@@ -206,7 +214,10 @@ impl World {
                 let current = record.primary.as_ref().is_none_or(|one| one.replid == repl_id(it.lineage));
                 let shifted = record.primary.as_ref().is_some_and(|one| one.replid == repl_id(it.second));
                 if same && member && !current && !shifted && !it.is_master() {
-                    return Err(format!("I7: {} is promoted with another id than the current one", act.on.pod));
+                    return Err(format!(
+                        "I7: {} is promoted with another id than the current one",
+                        act.on.pod
+                    ));
                 }
             }
             _ => {}

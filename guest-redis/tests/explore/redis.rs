@@ -6,9 +6,7 @@ use operlet_redis::protocol::record::RunId;
 use operlet_redis::protocol::rules::{Rule, is_out};
 use operlet_redis::protocol::step::{Act, Order};
 
-use crate::world::{
-    Down, Follows, Late, Life, Lineage, Link, World, address, pod_at, user, user_of,
-};
+use crate::world::{Down, Follows, Late, Life, Lineage, Link, World, address, pod_at, user, user_of};
 
 impl World {
     /// A client writes.
@@ -159,7 +157,8 @@ impl World {
     pub fn break_links(&mut self) {
         for replica in self.slots() {
             let Follows::Pod(slot, _) = self.at(replica).follows else { continue };
-            if self.at(replica).link != Link::None && self.peer(replica).is_none() && self.talk(replica, slot) {
+            if self.at(replica).link != Link::None && self.peer(replica).is_none() && self.talk(replica, slot)
+            {
                 self.unlink(replica);
             }
         }
@@ -177,8 +176,7 @@ impl World {
         let it = self.at(act.on.pod);
         let run = it.is_up() && self.is_reached(act.on.pod) && self.incarnation(act.on.pod).uid == act.on.uid;
         let run = run && (it.run == act.on.run.0[1] || is_out(Rule::ActRun));
-        let role = self.role(act.on.pod) == act.expect
-            || is_out(Rule::ActRole);
+        let role = self.role(act.on.pod) == act.expect || is_out(Rule::ActRole);
         run && role
     }
 
@@ -268,5 +266,4 @@ impl World {
         };
         self.obey(slot, &order);
     }
-
 }

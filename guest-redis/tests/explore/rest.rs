@@ -135,7 +135,9 @@ impl World {
             .all(|slot| self.streams(slot).is_some());
         match writable && whole && record.failover.is_none() {
             true => Ok(()),
-            false => Err(format!("I15: at rest without a primary; {report:?}; {}", crate::words::record(record))),
+            false => {
+                Err(format!("I15: at rest without a primary; {report:?}; {}", crate::words::record(record)))
+            }
         }
     }
 

@@ -7,16 +7,55 @@ use crate::table;
 
 /// Every rule that can be taken out.
 pub const ALL: &[Rule] = &[
-    Rule::BootstrapAll, Rule::BootstrapEmpty, Rule::BootstrapClaims, Rule::AttachRecorded, Rule::StrikeOff,
-    Rule::StrikeGone, Rule::StrikeProof, Rule::SuspectFresh, Rule::Fence, Rule::FenceProof, Rule::FenceEpoch,
-    Rule::FenceMembers, Rule::FenceW, Rule::FenceDown, Rule::FenceDeadLong, Rule::FenceLoading,
-    Rule::ElectMember, Rule::ElectEpoch, Rule::ElectLoaded, Rule::ElectReady, Rule::ElectCurrent, Rule::ElectBegan,
-    Rule::ElectCount, Rule::ElectDeadCount, Rule::ElectOffset, Rule::PromoteSettings, Rule::PromoteEpoch,
-    Rule::PromoteDoubt, Rule::PromoteFinish, Rule::PromoteFollowers, Rule::PromoteOpen, Rule::Carried,
-    Rule::RestartMembers, Rule::RestartFormer, Rule::RestartEmpty, Rule::RestartClaim, Rule::Zombie,
-    Rule::LowerFirst, Rule::RaiseInSync, Rule::RaiseProof, Rule::SwitchOffset, Rule::SwitchFence,
-    Rule::ScaleW, Rule::RollSync, Rule::HibernateAll, Rule::ActRun, Rule::ActRole,
-    Rule::ActKills, Rule::ActDropsUsers,
+    Rule::BootstrapAll,
+    Rule::BootstrapEmpty,
+    Rule::BootstrapClaims,
+    Rule::AttachRecorded,
+    Rule::StrikeOff,
+    Rule::StrikeGone,
+    Rule::StrikeProof,
+    Rule::SuspectFresh,
+    Rule::Fence,
+    Rule::FenceProof,
+    Rule::FenceEpoch,
+    Rule::FenceMembers,
+    Rule::FenceW,
+    Rule::FenceDown,
+    Rule::FenceDeadLong,
+    Rule::FenceLoading,
+    Rule::ElectMember,
+    Rule::ElectEpoch,
+    Rule::ElectLoaded,
+    Rule::ElectReady,
+    Rule::ElectCurrent,
+    Rule::ElectBegan,
+    Rule::ElectCount,
+    Rule::ElectDeadCount,
+    Rule::ElectOffset,
+    Rule::PromoteSettings,
+    Rule::PromoteEpoch,
+    Rule::PromoteDoubt,
+    Rule::PromoteFinish,
+    Rule::PromoteFollowers,
+    Rule::PromoteOpen,
+    Rule::Carried,
+    Rule::RestartMembers,
+    Rule::RestartFormer,
+    Rule::RestartEmpty,
+    Rule::RestartClaim,
+    Rule::Zombie,
+    Rule::LowerFirst,
+    Rule::RaiseInSync,
+    Rule::RaiseProof,
+    Rule::SwitchOffset,
+    Rule::SwitchFence,
+    Rule::ScaleW,
+    Rule::RollSync,
+    Rule::HibernateAll,
+    Rule::ActRun,
+    Rule::ActRole,
+    Rule::ActKills,
+    Rule::ActDropsUsers,
 ];
 
 /// Looks through all scenarios for a trace that each rule prevents.
@@ -32,7 +71,13 @@ pub fn survey(names: &[&String], states: usize) {
             take_out(Some(*rule));
             let outcome = search::explore(scenario, start.clone(), Bounds { states, heal_every: 37 });
             if let Some(violation) = outcome.violation {
-                found = format!("{} {} {} {}", scenario.name, outcome.states, violation.trace.len(), violation.what);
+                found = format!(
+                    "{} {} {} {}",
+                    scenario.name,
+                    outcome.states,
+                    violation.trace.len(),
+                    violation.what
+                );
                 if !names.is_empty() {
                     println!("{}", search::tell(scenario, &start, &violation));
                 }

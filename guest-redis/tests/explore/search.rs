@@ -57,7 +57,13 @@ pub fn explore(scenario: &Scenario, start: World, bounds: Bounds) -> Outcome {
             if let Err(what) = world.comes_to_rest(scenario) {
                 let trace = trace(&reached, number, None);
                 let violation = Some(Violation { what, trace });
-                return Outcome { states: reached.len(), depth: depth(&reached), complete: false, healed, violation };
+                return Outcome {
+                    states: reached.len(),
+                    depth: depth(&reached),
+                    complete: false,
+                    healed,
+                    violation,
+                };
             }
         }
         let level = reached[number as usize].depth;
@@ -68,7 +74,13 @@ pub fn explore(scenario: &Scenario, start: World, bounds: Bounds) -> Outcome {
                 Err(what) => {
                     let trace = trace(&reached, number, Some(*action));
                     let violation = Some(Violation { what, trace });
-                    return Outcome { states: reached.len(), depth: depth(&reached), complete: false, healed, violation };
+                    return Outcome {
+                        states: reached.len(),
+                        depth: depth(&reached),
+                        complete: false,
+                        healed,
+                        violation,
+                    };
                 }
             };
             if reached.len() >= bounds.states {
@@ -139,8 +151,19 @@ fn words(world: &World) -> String {
         let _ = writeln!(
             text,
             "  {slot}.{} {life:?} {:?} link {:?} down {:?} id {:?} offset {} data {:b} good {:b} min {} users {:x} late {:?} exists {} terminating {}",
-            it.run, it.follows, it.link, it.down, it.lineage, it.offset, it.data, it.good, it.min, it.users, it.late,
-            it.exists, it.terminating
+            it.run,
+            it.follows,
+            it.link,
+            it.down,
+            it.lineage,
+            it.offset,
+            it.data,
+            it.good,
+            it.min,
+            it.users,
+            it.late,
+            it.exists,
+            it.terminating
         );
     }
     text

@@ -19,7 +19,12 @@ pub fn record(record: &Record) -> String {
     let former: Vec<String> = record.former.keys().map(who).collect();
     let failover = record.failover.as_ref().map(|it| {
         let doubtful: Vec<String> = it.doubtful.keys().map(who).collect();
-        format!("{:?}/{:?} to {:?} doubt {doubtful:?}", it.phase, it.cause, it.to.as_ref().map(|to| who(&to.who)))
+        format!(
+            "{:?}/{:?} to {:?} doubt {doubtful:?}",
+            it.phase,
+            it.cause,
+            it.to.as_ref().map(|to| who(&to.who))
+        )
     });
     let primary = record.primary.as_ref().map(|it| {
         format!(

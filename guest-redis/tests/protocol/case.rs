@@ -6,8 +6,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use operlet_redis::protocol::facts::{Answer, Facts, Link, Pod, Proof, Role, Service, Upstream};
 use operlet_redis::protocol::policy::{Mode, Policy};
 use operlet_redis::protocol::record::{
-    Cause, Effective, Epoch, Failover, Follower, Followers, Incarnation, Phase, Primary, Record, ReplId, RunId,
-    Target, Uid,
+    Cause, Effective, Epoch, Failover, Follower, Followers, Incarnation, Phase, Primary, Record, ReplId,
+    RunId, Target, Uid,
 };
 use operlet_redis::protocol::step;
 

@@ -43,32 +43,38 @@ fn links() -> impl Strategy<Value = Link> {
 }
 
 fn answers() -> impl Strategy<Value = Answer> {
-    let runs = || proptest::collection::btree_set((0..4_u8, 1..3_u8).prop_map(|(pod, count)| run(pod, count)), 0..5);
+    let runs =
+        || proptest::collection::btree_set((0..4_u8, 1..3_u8).prop_map(|(pod, count)| run(pod, count)), 0..5);
     let members = (runs(), any::<bool>());
     (
         (0..1_u8, 1..3_u8, roles(), links(), ids(), ids()),
         (8..13_u64, prop::bool::weighted(0.1), 0..3_u64, members, runs(), 0..3_u8),
     )
-        .prop_map(|((_, count, role, link, replid, replid2), (offset, loading, data, members, users, min))| Answer {
-            run: run(0, count),
-            role,
-            link,
-            replid,
-            replid2,
-            offset,
-            loading,
-            data,
-            members: members.0.into_iter().map(|member| (member, members.1)).collect(),
-            users,
-            min_replicas: min,
-            max_lag_s: 5,
-        })
+        .prop_map(
+            |((_, count, role, link, replid, replid2), (offset, loading, data, members, users, min))| {
+                Answer {
+                    run: run(0, count),
+                    role,
+                    link,
+                    replid,
+                    replid2,
+                    offset,
+                    loading,
+                    data,
+                    members: members.0.into_iter().map(|member| (member, members.1)).collect(),
+                    users,
+                    min_replicas: min,
+                    max_lag_s: 5,
+                }
+            },
+        )
 }
 
 fn failovers() -> impl Strategy<Value = Failover> {
     let phases = vec![Phase::HandOver, Phase::Fence, Phase::Promote, Phase::Open, Phase::Kick];
     let causes = vec![Cause::Bootstrap, Cause::Lost, Cause::Planned, Cause::Hibernate];
-    let target = (incarnations(), ids(), 8..13_u64).prop_map(|(who, replid, offset)| Target { who, replid, offset });
+    let target =
+        (incarnations(), ids(), 8..13_u64).prop_map(|(who, replid, offset)| Target { who, replid, offset });
     (
         proptest::sample::select(phases),
         proptest::sample::select(causes),
@@ -89,15 +95,33 @@ fn failovers() -> impl Strategy<Value = Failover> {
 
 fn records() -> impl Strategy<Value = Record> {
     let primary = (incarnations(), ids(), any::<bool>(), proptest::option::of(NOW - 60_000..NOW));
-    let primary = primary.prop_map(|(who, replid, carried, dead)| Primary { who, replid, began: 10, carried, dead });
-    (0..4_u32, proptest::option::weighted(0.9, primary), followers(), followers(), 0..3_u8, proptest::option::of(failovers()))
+    let primary =
+        primary.prop_map(|(who, replid, carried, dead)| Primary { who, replid, began: 10, carried, dead });
+    (
+        0..4_u32,
+        proptest::option::weighted(0.9, primary),
+        followers(),
+        followers(),
+        0..3_u8,
+        proptest::option::of(failovers()),
+    )
         .prop_map(|(epoch, primary, followers, former, min, failover)| {
             if epoch == 0 {
                 return Record::default();
             }
             let epoch = epoch + 1;
             let effective = Effective { min_replicas: min, max_lag_s: 5 };
-            Record { epoch, primary, followers, former, effective, proven: min, failover, hibernated: false, switched: None }
+            Record {
+                epoch,
+                primary,
+                followers,
+                former,
+                effective,
+                proven: min,
+                failover,
+                hibernated: false,
+                switched: None,
+            }
         })
 }
 
