@@ -297,6 +297,16 @@ impl World {
         if primary == Some(slot) && others.clone().any(|one| self.streams(one) == Some(slot)) {
             return Err(format!("I8: the primary {slot} is deleted while another could take over"));
         }
+        // As far as the decision could know.
+        let Operator::Thinking(facts) = &self.operator else { return Ok(()) };
+        let seen = |one: u8| facts.value.answers.as_ref().and_then(|answers| answers.get(&one));
+        let in_sync = others
+            .clone()
+            .filter_map(seen)
+            .any(|answer| matches!(answer.link, Seen::Up { .. }) && !answer.loading);
+        if self.want.replicas > 1 && !in_sync {
+            return Err(format!("I9: {slot} is deleted and no replica in sync is left"));
+        }
         if others.clone().any(|one| self.at(one).terminating) {
             return Err(format!("I9: {slot} is deleted while another goes"));
         }

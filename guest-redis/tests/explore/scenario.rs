@@ -1,4 +1,4 @@
-//! What is explored: how it begins and what may go wrong.
+//! What a scenario is: how it begins and what may go wrong.
 
 use crate::world::Budget;
 
@@ -26,10 +26,6 @@ pub struct Scenario {
     pub outdated: bool,
     pub edit: Edit,
     pub budget: Budget,
-    /// At most so many states in the default set.
-    pub default_states: usize,
-    /// At most so many in the full set.
-    pub full_states: usize,
 }
 
 /// What was before.
@@ -57,4 +53,98 @@ pub enum Edit {
     Replicas(u8, u8),
     /// Hibernated, and back.
     Hibernate,
+}
+
+/// Three pods, W = 1, at rest, and nothing goes wrong.
+pub const NOTHING: Scenario = Scenario {
+    name: "",
+    pods: 3,
+    min: 1,
+    storage: true,
+    available: false,
+    torn: false,
+    tail: false,
+    odd: false,
+    eager: false,
+    start: Start::Established,
+    outdated: false,
+    edit: Edit::Nothing,
+    budget: Budget {
+        faults: 0,
+        crash: 0,
+        lose: 0,
+        tail: 0,
+        blackout: 0,
+        freeze: 0,
+        cut: 0,
+        late: 0,
+        delete: 0,
+        die: 0,
+        writes: 0,
+        pings: 0,
+        edits: 0,
+    },
+};
+
+/// Methods that set a field.
+macro_rules! set {
+    ($($name:ident: $kind:ty => $($field:ident).+;)*) => {
+        $(pub const fn $name(mut self, value: $kind) -> Self {
+            self.$($field).+ = value;
+            self
+        })*
+    };
+}
+
+/// Methods that set a flag.
+macro_rules! flag {
+    ($($name:ident => $field:ident = $value:literal;)*) => {
+        $(pub const fn $name(mut self) -> Self {
+            self.$field = $value;
+            self
+        })*
+    };
+}
+
+impl Scenario {
+    set! {
+        named: &'static str => name;
+        pods: u8 => pods;
+        min: u8 => min;
+        start: Start => start;
+        faults: u8 => budget.faults;
+        crash: u8 => budget.crash;
+        lose: u8 => budget.lose;
+        tail: u8 => budget.tail;
+        blackout: u8 => budget.blackout;
+        freeze: u8 => budget.freeze;
+        cut: u8 => budget.cut;
+        late: u8 => budget.late;
+        delete: u8 => budget.delete;
+        die: u8 => budget.die;
+        writes: u8 => budget.writes;
+        pings: u8 => budget.pings;
+    }
+
+    flag! {
+        memory_only => storage = false;
+        available => available = true;
+        torn => torn = true;
+        tail_matters => tail = true;
+        odd => odd = true;
+        eager => eager = true;
+        outdated => outdated = true;
+    }
+
+    /// Changed so, and so often.
+    pub const fn edit(mut self, edit: Edit, times: u8) -> Self {
+        self.edit = edit;
+        self.budget.edits = times;
+        self
+    }
+
+    /// Any kind of fault.
+    pub const fn any(self) -> Self {
+        self.crash(2).lose(1).blackout(1).freeze(1).cut(1).late(1).delete(1).die(1).writes(1)
+    }
 }
