@@ -43,6 +43,11 @@ const FULL_STATES: usize = 3_000_000;
 const RULE_STATES: usize = 4_000;
 
 fn main() -> ExitCode {
+    if cfg!(debug_assertions) {
+        // Without optimisation it takes an hour.
+        println!("the exploration is made with --release only");
+        return ExitCode::SUCCESS;
+    }
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let has = |name: &str| arguments.iter().any(|argument| argument == name);
     let full = has("--full") || std::env::var_os("OPERLET_EXPLORE_FULL").is_some();
