@@ -14,10 +14,12 @@ pub(super) fn step(case: &Case<'_>) -> Step {
     let past = claims.filter(|(epoch, _)| *epoch > 0).max_by_key(|(epoch, pod)| (*epoch, u8::MAX - pod));
     let primaries: Vec<Incarnation> =
         case.processes().filter(|(_, answer)| answer.role == Role::Primary).map(|(who, _)| who).collect();
-    if let (None, [primary]) = (past, primaries.as_slice()) {
+    let awaited = case.awaited();
+    // A silent pod may be a replica that holds what nobody else does.
+    let all = holds(Rule::AdoptAll, awaited.is_empty() || !case.is_safe());
+    if let (None, [primary], true) = (past, primaries.as_slice(), all) {
         return adopt(case, *primary);
     }
-    let awaited = case.awaited();
     if !holds(Rule::BootstrapAll, awaited.is_empty()) {
         return grow(case, Report::Awaited(awaited));
     }

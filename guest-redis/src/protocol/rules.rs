@@ -9,6 +9,8 @@ pub enum Rule {
     BootstrapEmpty,
     /// Bootstrap: no claim has an epoch.
     BootstrapClaims,
+    /// A Redis made without this protocol is taken over when all pods answer.
+    AdoptAll,
     /// Attach: on record before it is told.
     AttachRecorded,
     /// Strike: off for good.

@@ -20,7 +20,6 @@ struct Two(u64, u64);
 
 fn fold(lane: u64, word: u64, factor: u64) -> u64 {
     let product = u128::from(lane ^ word) * u128::from(factor);
-    #[allow(clippy::cast_possible_truncation, reason = "the halves are what is folded")]
     let (low, high) = (product as u64, (product >> 64) as u64);
     low ^ high.rotate_left(23) ^ lane.rotate_left(31)
 }
@@ -62,10 +61,8 @@ pub struct Identity(u64);
 
 impl Hasher for Identity {
     fn write_u128(&mut self, print: u128) {
-        #[allow(clippy::cast_possible_truncation, reason = "any 64 of the bits will do")]
-        {
-            self.0 = print as u64;
-        }
+        // Any 64 of the bits will do.
+        self.0 = print as u64;
     }
 
     fn write(&mut self, _: &[u8]) {}

@@ -12,6 +12,7 @@ pub const RULES: &[(Rule, Option<&str>)] = &[
     (Rule::BootstrapAll, Some("whole-stranded")),
     (Rule::BootstrapEmpty, Some("whole-stranded")),
     (Rule::BootstrapClaims, None),
+    (Rule::AdoptAll, Some("whole-skeleton")),
     (Rule::AttachRecorded, Some("whole-bootstrap")),
     (Rule::StrikeOff, None),
     (Rule::StrikeGone, None),

@@ -37,6 +37,8 @@ pub enum Start {
     Fresh,
     /// The record was lost, and all have restarted; claims have their epoch.
     Restored,
+    /// A primary with its replicas, of which nothing is on record or on claims.
+    Skeleton,
     /// Nor do claims; the first pod's data is gone as well.
     Stranded,
 }

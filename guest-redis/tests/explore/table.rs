@@ -77,6 +77,7 @@ pub const WHOLE: &[Scenario] = &[
         .writes(1),
     THREE.eager().named("whole-restored").start(Start::Restored).faults(1).crash(1).lose(1).cut(1),
     THREE.eager().named("whole-stranded").start(Start::Stranded).faults(2).crash(2).cut(1),
+    THREE.eager().named("whole-skeleton").start(Start::Skeleton).faults(2).crash(1).cut(1).writes(1),
     THREE.eager().named("whole-crash").faults(2).crash(2).writes(1),
     THREE.eager().named("whole-lose").faults(2).crash(1).lose(1).writes(1),
     THREE.eager().named("whole-tail").tail_matters().faults(2).tail(1).crash(1).writes(1),
@@ -89,6 +90,21 @@ pub const WHOLE: &[Scenario] = &[
     THREE.eager().named("whole-late").faults(2).late(1).cut(1).writes(1).die(1),
     THREE.eager().named("whole-late-freeze").faults(2).late(1).freeze(1).writes(1),
     THREE.eager().named("whole-late-crash").faults(2).late(1).crash(1).writes(1),
+    THREE.eager().named("whole-torn").torn().faults(1).crash(1).cut(1).writes(1),
+    THREE.eager().named("whole-memory-only").memory_only().faults(2).lose(1).delete(1).writes(1),
+    FOUR.eager().named("whole-four").faults(1).crash(1).cut(1).writes(1),
+    FOUR.eager().named("whole-four-crash").faults(2).crash(2),
+    LONE.any().named("whole-lone").faults(2),
+    THREE
+        .eager()
+        .named("whole-pings")
+        .edit(Edit::Switchover(1), 1)
+        .faults(1)
+        .crash(1)
+        .freeze(1)
+        .pings(1)
+        .writes(1),
+    THREE.eager().named("whole-scale-up").edit(Edit::Replicas(3, 1), 1).faults(1).crash(1).cut(1).writes(1),
     THREE.eager().named("whole-delete").faults(1).delete(1).writes(1),
     PAIR.eager().named("whole-pair").faults(2).crash(1).cut(1).writes(1),
     PAIR.eager().named("whole-pair-late").faults(2).late(1).cut(1).crash(1).writes(1),
@@ -164,6 +180,11 @@ pub fn start(scenario: &Scenario) -> World {
         world.replicate(slot);
     }
     world.confirm();
+    if scenario.start == Start::Skeleton {
+        world.record = Shared::new(Record::default());
+        world.claims = [0; SLOTS];
+        world.promised = None;
+    }
     if matches!(scenario.start, Start::Restored | Start::Stranded) {
         lose_record(&mut world, scenario);
     }

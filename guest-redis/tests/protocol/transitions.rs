@@ -47,6 +47,14 @@ fn a_first_primary_is_made_only_of_what_is_known_to_be_empty() {
             "primary Some(\"0.1\") M [\"1.1\", \"2.1\"]",
         ),
         (
+            "such a one, a pod silent",
+            with(Case::fresh(3, 1), |it| {
+                it.answer(0).role = Role::Primary;
+                it.silence(2);
+            }),
+            "Awaited([2])",
+        ),
+        (
             "two primaries and no record",
             with(Case::fresh(3, 1), |it| {
                 it.answer(0).role = Role::Primary;
