@@ -104,7 +104,7 @@ impl<'a> Case<'a> {
     }
 
     /// How many pods must stay: a member that leaves stays until it is struck.
-    pub(super) fn pods(&self) -> Ordinal {
+    pub(super) fn pods(&self) -> Option<Ordinal> {
         let held = self.record.followers.iter().filter(|(_, follower)| follower.dead.is_none());
         let held = held.map(|(who, _)| who.pod);
         let primary = self.record.primary.iter().map(|primary| primary.who.pod);
@@ -113,7 +113,7 @@ impl<'a> Case<'a> {
         let highest = held.chain(primary).chain(target).max();
         let held = highest.map_or(0, |highest| highest.saturating_add(1));
         let exist = self.facts.pods.keys().next_back().map_or(0, |highest| highest.saturating_add(1));
-        self.policy.pods().max(held.min(exist))
+        Some(self.policy.pods().max(held.min(exist)))
     }
 
     /// Nothing more to do now; look again soon.

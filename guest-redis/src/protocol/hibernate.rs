@@ -51,7 +51,7 @@ pub(super) fn asleep(case: &Case<'_>) -> Option<Step> {
                 Some(_) => Selection::Close,
                 None => Selection::Keep,
             },
-            pods: 0,
+            pods: Some(0),
             mark: mark(case),
             report: Some(Report::Hibernated),
             ..Settlement::default()
@@ -61,7 +61,7 @@ pub(super) fn asleep(case: &Case<'_>) -> Option<Step> {
     if case.process(primary.who.pod).is_none() {
         let again_ms = Some(SOON_MS);
         let awaited = Some(Report::Awaited(vec![primary.who.pod]));
-        let pods = case.policy.pods();
+        let pods = Some(case.policy.pods());
         return Some(Step::Settle(Settlement { pods, again_ms, report: awaited, ..Settlement::default() }));
     }
     let mut record = fence_anew(case.record, Cause::Lost, case.facts.now);

@@ -39,8 +39,7 @@ use step::{Settlement, Step};
 #[must_use]
 pub fn step(policy: &Policy, facts: &Facts, record: &Record) -> Step {
     if policy.paused {
-        let pods = facts.pods.len().try_into().unwrap_or(policy.pods());
-        return Step::Settle(Settlement { pods, ..Settlement::default() });
+        return Step::Settle(Settlement::default());
     }
     let Some(answers) = &facts.answers else { return Step::Look };
     let case = Case { policy, facts, record, answers };

@@ -91,8 +91,8 @@ impl Order {
 pub struct Settlement {
     /// What becomes of the read-write Service, if it is still as observed.
     pub service: Selection,
-    /// How many pods there should be.
-    pub pods: Ordinal,
+    /// How many pods there should be; none leaves that as it is.
+    pub pods: Option<Ordinal>,
     /// A pod to delete.
     pub delete: Option<Deletion>,
     /// The claim to write the epoch on.

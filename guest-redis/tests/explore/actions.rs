@@ -313,7 +313,9 @@ impl World {
                 }
                 Some(Step::Settle(settlement))
                     if settlement.delete.is_none()
-                        && self.slots().all(|slot| slot < settlement.pods || !self.at(slot).exists) =>
+                        && self.slots().all(|slot| {
+                            settlement.pods.is_none_or(|pods| slot < pods) || !self.at(slot).exists
+                        }) =>
                 {
                     self.settle(&settlement)?;
                     return Ok(made);

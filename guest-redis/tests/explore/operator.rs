@@ -282,7 +282,7 @@ impl World {
             self.check_deletion(deletion.pod)?;
             self.at_mut(deletion.pod).terminating = true;
         }
-        for slot in self.slots().filter(|slot| *slot >= settlement.pods) {
+        for slot in self.slots().filter(|slot| settlement.pods.is_some_and(|pods| *slot >= pods)) {
             let it = self.at_mut(slot);
             it.terminating |= it.exists;
         }
