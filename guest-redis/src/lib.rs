@@ -11,6 +11,7 @@ mod images;
 mod kubernetes;
 mod names;
 mod observed;
+pub mod protocol;
 mod quantity;
 mod reconcile;
 mod report;

@@ -1,0 +1,103 @@
+//! The first primary.
+
+use super::case::{Case, SOON_MS, add_followers, checkpoint, fence_anew};
+use super::facts::Role;
+use super::record::{
+    Cause, Epoch, Failover, Followers, Incarnation, Ordinal, Phase, Primary, Record, Target,
+};
+use super::rules::{Rule, holds};
+use super::step::{Report, Settlement, Step};
+
+/// Before the first epoch is on record.
+pub(super) fn step(case: &Case<'_>) -> Step {
+    let claims = case.facts.claims.iter().map(|(pod, epoch)| (*epoch, *pod));
+    let past = claims.filter(|(epoch, _)| *epoch > 0).max_by_key(|(epoch, pod)| (*epoch, u8::MAX - pod));
+    let primaries: Vec<Incarnation> =
+        case.processes().filter(|(_, answer)| answer.role == Role::Primary).map(|(who, _)| who).collect();
+    let awaited = case.awaited();
+    // A silent pod may be a replica that holds what nobody else does.
+    let all = holds(Rule::AdoptAll, awaited.is_empty() || !case.is_safe());
+    if let (None, [primary], true) = (past, primaries.as_slice(), all) {
+        return adopt(case, *primary);
+    }
+    if !holds(Rule::BootstrapAll, awaited.is_empty()) {
+        return grow(case, Report::Awaited(awaited));
+    }
+    match past {
+        Some((epoch, pod)) if !holds(Rule::BootstrapClaims, false) => restore(case, epoch, pod),
+        _ if primaries.is_empty() => begin(case),
+        _ => case.wait(Report::ManyPrimaries(primaries.iter().map(|who| who.pod).collect())),
+    }
+}
+
+/// Nobody has ever been primary: the first pod is, if nobody holds data.
+fn begin(case: &Case<'_>) -> Step {
+    let full = case.processes().filter(|(_, answer)| answer.data > 0 || answer.loading);
+    let full: Vec<Ordinal> = full.map(|(who, _)| who.pod).collect();
+    if !holds(Rule::BootstrapEmpty, full.is_empty()) {
+        return case.wait(Report::DataUnknown(full));
+    }
+    let Some((who, answer)) = case.process(0) else {
+        return grow(case, Report::Awaited(vec![0]));
+    };
+    let mut record = fence_anew(&fresh(case, BEFORE_FIRST), Cause::Bootstrap, case.facts.now);
+    if let Some(failover) = &mut record.failover {
+        failover.phase = Phase::Promote;
+        failover.to = Some(Target { who, replid: answer.replid, offset: answer.offset });
+    }
+    checkpoint(record)
+}
+
+/// The first epoch follows this one, which is the dead address that pods boot with.
+const BEFORE_FIRST: Epoch = super::record::BOOT;
+
+/// The record was lost, the claims were not: the latest primary's data decides.
+fn restore(case: &Case<'_>, epoch: Epoch, pod: Ordinal) -> Step {
+    let mut record = fence_anew(&fresh(case, epoch.max(BEFORE_FIRST)), Cause::Bootstrap, case.facts.now);
+    if let Some(failover) = &mut record.failover {
+        failover.claim = Some(pod);
+    }
+    checkpoint(record)
+}
+
+/// A Redis that was made without this protocol: its one primary stays, and all pods
+/// may hold its writes. W is taken to be 0 until it is in force.
+fn adopt(case: &Case<'_>, who: Incarnation) -> Step {
+    let Some(answer) = case.answer_of(&who) else { return Step::Look };
+    let mut record = fresh(case, BEFORE_FIRST + 1);
+    record.effective.min_replicas = answer.min_replicas.min(record.effective.min_replicas);
+    record.effective.max_lag_s = answer.max_lag_s.max(record.effective.max_lag_s);
+    record.proven = 0;
+    record.primary = Some(Primary { who, replid: answer.replid, began: 0, carried: false, dead: None });
+    let others = case.processes().map(|(other, _)| other).filter(|other| *other != who);
+    add_followers(&mut record.followers, others);
+    record.failover = Some(Failover {
+        phase: Phase::Open,
+        cause: Cause::Bootstrap,
+        from: None,
+        to: None,
+        doubtful: Followers::new(),
+        claim: None,
+        started_at: case.facts.now,
+    });
+    checkpoint(record)
+}
+
+fn fresh(case: &Case<'_>, epoch: Epoch) -> Record {
+    Record {
+        epoch,
+        effective: case.policy.wanted,
+        proven: case.policy.wanted.min_replicas,
+        switched: case.policy.switchover.map(|request| request.id),
+        ..Record::default()
+    }
+}
+
+fn grow(case: &Case<'_>, report: Report) -> Step {
+    Step::Settle(Settlement {
+        pods: case.pods(),
+        again_ms: Some(SOON_MS),
+        report: Some(report),
+        ..Settlement::default()
+    })
+}

@@ -1,0 +1,111 @@
+//! A reign: its primary answers, or is suspected.
+
+use super::case::{Case, SOON_MS, checkpoint};
+use super::facts::Role;
+use super::policy::Deletion;
+use super::record::{Failover, Followers, Ordinal, Phase};
+use super::rules::{Rule, holds};
+use super::step::{Order, Report, Selection, Settlement, Step};
+use super::{attach, effective, hibernate, roll, scale, strike, suspect, switchover, zombie};
+
+/// Outside of a failover, and at its end.
+pub(super) fn step(case: &Case<'_>) -> Step {
+    let opened = |case: &Case<'_>| match case.record.failover.as_ref() {
+        Some(failover) if failover.phase == Phase::Open => open(case, failover),
+        Some(failover) => kick(case, failover),
+        None => None,
+    };
+    let change = suspect::step(case)
+        .or_else(|| zombie::demote(case))
+        .or_else(|| attach::step(case))
+        .or_else(|| carried(case))
+        .or_else(|| effective::step(case))
+        .or_else(|| opened(case))
+        .or_else(|| scale::tell(case))
+        .or_else(|| strike::step(case));
+    if let Some(step) = change {
+        return step;
+    }
+    if case.record.failover.is_some() {
+        return settle(case, None, None);
+    }
+    if let Some(step) = hibernate::begin(case).or_else(|| switchover::begin(case)) {
+        return step;
+    }
+    let (deletion, report) = roll::next(case);
+    settle(case, deletion, report)
+}
+
+/// The reign before is history once Q followers carry the new id.
+fn carried(case: &Case<'_>) -> Option<Step> {
+    let (primary, _) = case.primary()?;
+    let is_carried = case.in_sync().count() >= case.record.quorum();
+    if primary.carried || !is_carried {
+        return None;
+    }
+    let mut record = case.record.clone();
+    record.former = Followers::new();
+    if let Some(primary) = &mut record.primary {
+        primary.carried = true;
+    }
+    Some(checkpoint(record))
+}
+
+/// When W followers carry the new id the Service opens, by one write.
+fn open(case: &Case<'_>, failover: &Failover) -> Option<Step> {
+    let (primary, _) = case.primary()?;
+    let missing = case.record.min_replicas().saturating_sub(case.in_sync().count());
+    if !holds(Rule::PromoteOpen, missing == 0) {
+        return Some(case.wait(Report::Opening(missing)));
+    }
+    if case.facts.service.selects != Some(primary.who.pod) {
+        return Some(settle(case, None, None));
+    }
+    let mut record = case.record.clone();
+    record.failover = match failover.from {
+        Some(from) if from != primary.who && failover.cause == super::record::Cause::Planned => {
+            Some(Failover { phase: Phase::Kick, ..failover.clone() })
+        }
+        _ => None,
+    };
+    Some(checkpoint(record))
+}
+
+/// Clients that reached the old primary before the endpoints changed are sent away.
+fn kick(case: &Case<'_>, failover: &Failover) -> Option<Step> {
+    let (primary, _) = case.primary()?;
+    if case.facts.service.endpoint != Some(primary.who.pod) {
+        return None;
+    }
+    let old = failover.from.and_then(|from| Some((from, case.answer_of(&from)?)));
+    let old = old.filter(|(_, answer)| matches!(answer.role, Role::Replica(_)));
+    let kicked = old.map(|(from, answer)| case.act(from, answer, Order::KickClients));
+    Some(
+        case.do_once(kicked)
+            .unwrap_or_else(|| checkpoint(super::record::Record { failover: None, ..case.record.clone() })),
+    )
+}
+
+fn settle(case: &Case<'_>, delete: Option<Deletion>, report: Option<Report>) -> Step {
+    let primary = case.primary().map(|(primary, _)| primary.who.pod);
+    let service = match primary {
+        Some(pod) if case.facts.service.selects != Some(pod) => Selection::Select(pod),
+        _ => Selection::Keep,
+    };
+    let marked = |pod: &Ordinal| case.facts.claims.get(pod).copied().unwrap_or_default();
+    let mark = primary.filter(|pod| marked(pod) < case.record.epoch).map(|pod| (pod, case.record.epoch));
+    let busy = case.record.failover.is_some()
+        || case.record.quorum() != usize::from(case.record.effective.min_replicas.max(1))
+        || case.record.followers.len() != usize::from(case.policy.replicas)
+        || case.in_sync().count() != case.record.followers.len()
+        || delete.is_some()
+        || case.record.effective != case.policy.wanted;
+    Step::Settle(Settlement {
+        service,
+        pods: case.pods(),
+        delete,
+        mark,
+        again_ms: busy.then_some(SOON_MS),
+        report,
+    })
+}

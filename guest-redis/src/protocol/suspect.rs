@@ -1,0 +1,47 @@
+//! Suspect: whether the primary is lost.
+
+use super::case::{Case, SOON_MS, checkpoint, fence_anew};
+use super::facts::{Link, Role, Upstream};
+use super::record::{Cause, Primary};
+use super::rules::{Rule, holds};
+use super::step::{Report, Settlement, Step};
+
+/// A second: younger than two of these is fresh, with a ping each second.
+const FRESH_S: u32 = 2;
+
+/// Begins a failover if the primary is lost; waits while it may be.
+pub(super) fn step(case: &Case<'_>) -> Option<Step> {
+    let primary = case.record.primary.as_ref()?;
+    if let Some(answer) = case.answer_of(&primary.who) {
+        return (answer.role != Role::Primary).then(|| begin(case));
+    }
+    if primary.dead.is_some() {
+        return Some(begin(case));
+    }
+    if !holds(Rule::SuspectFresh, !is_heard(case, primary)) {
+        return Some(case.wait(Report::CutOff(primary.who)));
+    }
+    let going = case.pod_of(&primary.who).is_none_or(|pod| pod.terminating);
+    let left = case.policy.detect_ms.saturating_sub(case.facts.silent_ms);
+    if going || left == 0 {
+        return Some(begin(case));
+    }
+    let again_ms = Some(left.clamp(1, SOON_MS));
+    Some(Step::Settle(Settlement { pods: case.pods(), again_ms, ..Settlement::default() }))
+}
+
+/// Puts on record that the primary is to be fenced.
+pub(super) fn begin(case: &Case<'_>) -> Step {
+    checkpoint(fence_anew(case.record, Cause::Lost, case.facts.now))
+}
+
+/// Whether a replica's link to the primary is fresh: then it is the operator that is
+/// cut off.
+fn is_heard(case: &Case<'_>, primary: &Primary) -> bool {
+    let Some(address) = case.pod_of(&primary.who).and_then(|pod| pod.address) else { return false };
+    case.processes().any(|(who, answer)| {
+        who.pod != primary.who.pod
+            && answer.role == Role::Replica(Upstream::Address(address))
+            && matches!(answer.link, Link::Up { io_age_s } if io_age_s < FRESH_S)
+    })
+}

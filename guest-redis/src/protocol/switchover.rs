@@ -1,0 +1,91 @@
+//! Switchover: the primary is paused, the target catches up, then fence (b).
+
+use super::case::{Case, SOON_MS, checkpoint, fence_anew};
+use super::record::{Cause, Failover, Followers, Incarnation, Millis, Ordinal, Phase, Record, Target};
+use super::rules::{Rule, holds};
+use super::step::{Order, Settlement, Step};
+use super::{roll, suspect};
+
+/// Begins one if it was asked for, or if the primary has to go.
+pub(super) fn begin(case: &Case<'_>) -> Option<Step> {
+    let (primary, _) = case.primary()?;
+    let from = primary.who;
+    let request = case.policy.switchover.filter(|request| Some(request.id) != case.record.switched);
+    let wanted = request.and_then(|request| request.target);
+    let ends = case.pod_of(&from).is_some_and(|pod| pod.terminating) || case.is_leaving(from.pod);
+    let rolls = roll::wants_switchover(case);
+    let hibernates = case.policy.hibernated && case.policy.storage && from.pod != 0;
+    let asked = request.is_some() && wanted != Some(from.pod);
+    if !ends && !rolls && !asked && !hibernates {
+        // A request for what already is has been dealt with.
+        return request
+            .map(|request| checkpoint(Record { switched: Some(request.id), ..case.record.clone() }));
+    }
+    let wanted = if hibernates { Some(0) } else { wanted.filter(|_| !ends) };
+    let target = target(case, wanted)?;
+    let mut record = case.record.clone();
+    record.switched = request.map(|request| request.id).or(record.switched);
+    record.failover = Some(Failover {
+        phase: Phase::HandOver,
+        cause: Cause::Planned,
+        from: Some(from),
+        to: Some(Target { who: target, replid: primary.replid, offset: primary.began }),
+        doubtful: Followers::new(),
+        claim: None,
+        started_at: case.facts.now,
+    });
+    Some(checkpoint(record))
+}
+
+/// Who can take over: in sync, staying, the updated ones first.
+fn target(case: &Case<'_>, wanted: Option<Ordinal>) -> Option<Incarnation> {
+    let fit = case.in_sync().filter_map(|who| {
+        let pod = case.pod_of(&who)?;
+        let fits = pod.ready_once && !pod.terminating && pod.priority > 0 && !case.is_leaving(who.pod);
+        let asked = wanted.is_none_or(|wanted| wanted == who.pod);
+        (fits && asked).then_some((pod.updated, std::cmp::Reverse(who)))
+    });
+    fit.max().map(|(_, who)| who.0)
+}
+
+/// In the phase `HandOver`.
+pub(super) fn step(case: &Case<'_>) -> Step {
+    let Some(failover) = &case.record.failover else { return Step::Look };
+    let Some((primary, answer)) = case.primary() else {
+        return suspect::step(case).unwrap_or_else(|| suspect::begin(case));
+    };
+    let over = case.facts.now.saturating_sub(failover.started_at) >= case.policy.switchover_timeout_ms;
+    let target = failover.to.as_ref().filter(|target| case.carries(&target.who) && !over);
+    let Some(target) = target else {
+        let unpause = case.act(primary.who, answer, Order::Unpause);
+        let abandoned = || checkpoint(Record { failover: None, ..case.record.clone() });
+        return case.do_once([unpause]).unwrap_or_else(abandoned);
+    };
+    let pause = case.act(primary.who, answer, Order::Pause(pause_ms(case, failover)));
+    if let Some(step) = case.do_once([pause]) {
+        return step;
+    }
+    let level = case.answer_of(&target.who).is_some_and(|one| one.offset == answer.offset);
+    if !holds(Rule::SwitchOffset, level) {
+        return Step::Settle(Settlement {
+            pods: case.pods(),
+            again_ms: Some(SOON_MS),
+            ..Settlement::default()
+        });
+    }
+    let mut record = fence_anew(case.record, Cause::Planned, case.facts.now);
+    if let Some(fence) = &mut record.failover {
+        fence.to = Some(target.clone());
+        fence.started_at = failover.started_at;
+        if holds(Rule::SwitchFence, false) {
+            fence.phase = Phase::Promote;
+        }
+    }
+    checkpoint(record)
+}
+
+/// What is left of the time that a hand-over may take.
+fn pause_ms(case: &Case<'_>, failover: &Failover) -> Millis {
+    let spent = case.facts.now.saturating_sub(failover.started_at);
+    case.policy.switchover_timeout_ms.saturating_sub(spent)
+}
