@@ -18,6 +18,7 @@ mod report;
 mod reserved;
 pub mod spec;
 pub mod status;
+pub mod talk;
 mod validate;
 
 use operlet_sdk::{Decision, Failure, Kind, Manifest, Observation, Operator, kinds};

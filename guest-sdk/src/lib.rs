@@ -55,6 +55,7 @@
 //!   one does not name is deleted, if its kind may be.
 
 mod decision;
+mod exchange;
 mod failure;
 mod kind;
 pub mod log;

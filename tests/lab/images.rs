@@ -54,6 +54,14 @@ const SERVERS: [Server; 3] = [
     },
 ];
 
+/// The directory with the archives of every image, made if it is not there.
+///
+/// # Errors
+/// If Debian's packages cannot be fetched or unpacked.
+pub fn archives(progress: Progress) -> Result<PathBuf> {
+    directory(&Cache::open()?, progress)
+}
+
 /// The directory with the archives of every image.
 pub(crate) fn directory(cache: &Cache, progress: Progress) -> Result<PathBuf> {
     let mut files = vec!["pause.tar", "busybox.tar"];

@@ -62,7 +62,7 @@ pub use audit::{AuditEntry, AuditMark};
 pub use command::LabCommand;
 pub use control::Component;
 pub use down::remove;
-pub use images::{BUSYBOX, references};
+pub use images::{BUSYBOX, archives, references};
 pub use lab::{Lab, Options};
 pub use name::Name;
 pub use progress::Progress;

@@ -37,11 +37,18 @@ enum Name {
     Converge,
     /// What running probes cost
     Probes,
+    /// Every state of the failover protocol that faults lead to, as far as the budgets go (a quarter of an hour)
+    Explore,
 }
 
 impl Bench {
     /// Runs the command.
     pub(crate) fn run(&self, workspace: &Workspace) -> Result<()> {
+        if self.name == Name::Explore {
+            // A test that takes longer than a test may.
+            let mut cargo = workspace.native("test");
+            return shown(cargo.args(["--test", "explore", "--", "--full"]).args(&self.arguments));
+        }
         let name = self.name.as_str();
         let there = |package: &Package| package.benches().any(|bench| bench == name);
         ensure!(
@@ -67,13 +74,14 @@ impl Name {
             Self::Idle => "idle",
             Self::Converge => "converge",
             Self::Probes => "probes",
+            Self::Explore => "explore",
         }
     }
 
     fn calls_components(self) -> bool {
         match self {
             Self::Call | Self::Idle | Self::Converge => true,
-            Self::Store | Self::Probes => false,
+            Self::Store | Self::Probes | Self::Explore => false,
         }
     }
 }

@@ -67,6 +67,8 @@ pub enum Rule {
     PromoteFollowers,
     /// Promote: opened when W carry the new id.
     PromoteOpen,
+    /// Promote: the id that a primary takes with its first replica is put on record.
+    Renamed,
     /// The reign before stays on record until this one is carried.
     Carried,
     /// Full restart: every member is dead.

@@ -3,7 +3,7 @@
 use super::case::{Case, SOON_MS, checkpoint};
 use super::facts::Role;
 use super::policy::Deletion;
-use super::record::{Failover, Followers, Ordinal, Phase};
+use super::record::{Failover, Followers, Ordinal, Phase, ReplId};
 use super::rules::{Rule, holds};
 use super::step::{Order, Report, Selection, Settlement, Step};
 use super::{attach, effective, hibernate, roll, scale, strike, suspect, switchover, zombie};
@@ -17,6 +17,7 @@ pub(super) fn step(case: &Case<'_>) -> Step {
     };
     let change = suspect::step(case)
         .or_else(|| zombie::demote(case))
+        .or_else(|| renamed(case))
         .or_else(|| attach::step(case))
         .or_else(|| carried(case))
         .or_else(|| effective::step(case))
@@ -34,6 +35,21 @@ pub(super) fn step(case: &Case<'_>) -> Step {
     }
     let (deletion, report) = roll::next(case);
     settle(case, deletion, report)
+}
+
+/// A primary that had no backlog takes a new id when its first replica links, and no
+/// second one: nobody has a write of this reign under the old one.
+fn renamed(case: &Case<'_>) -> Option<Step> {
+    let (primary, answer) = case.primary()?;
+    let is_another = answer.replid != primary.replid && answer.replid2 == ReplId::default();
+    if holds(Rule::Renamed, !is_another) {
+        return None;
+    }
+    let mut record = case.record.clone();
+    if let Some(primary) = &mut record.primary {
+        primary.replid = answer.replid;
+    }
+    Some(checkpoint(record))
 }
 
 /// The reign before is history once Q followers carry the new id.

@@ -39,6 +39,7 @@ impl World {
         it.lineage = Lineage { slot, run: it.run, shift: 0 };
         it.second = Lineage::default();
         it.shifts = 0;
+        it.backlog = false;
         it.second_offset = 0;
         it.offset = 0;
         it.min = 0;

@@ -36,12 +36,23 @@ impl World {
     }
 
     /// A replica links: by partial resync where its history is the primary's, else by
-    /// a full one. An error is a broken invariant.
+    /// a full one. A primary that never had a replica, nor was one that was linked,
+    /// takes a new id and forgets its second one before. An error is a broken
+    /// invariant.
     pub fn sync(&mut self, replica: u8) -> Result<(), String> {
         let Follows::Pod(slot, _) = self.at(replica).follows else { return Ok(()) };
+        if !self.at(slot).backlog {
+            let it = self.at_mut(slot);
+            it.backlog = true;
+            it.shifts = it.shifts.saturating_add(1);
+            it.lineage = Lineage { slot, run: it.run, shift: it.shifts };
+            it.second = Lineage::default();
+            it.second_offset = 0;
+        }
         let primary = *self.at(slot);
         let confirmed = self.confirmed;
         let it = self.at_mut(replica);
+        it.backlog = true;
         let same = it.lineage == primary.lineage && it.offset <= primary.offset;
         let before = it.lineage == primary.second && it.offset <= primary.second_offset;
         if same || before {

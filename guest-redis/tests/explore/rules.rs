@@ -41,6 +41,7 @@ pub const RULES: &[(Rule, Option<&str>)] = &[
     (Rule::PromoteFinish, Some("whole-bootstrap")),
     (Rule::PromoteFollowers, None),
     (Rule::PromoteOpen, None),
+    (Rule::Renamed, Some("whole-bootstrap")),
     (Rule::Carried, Some("whole-tail")),
     (Rule::RestartMembers, Some("whole-tail-pair")),
     (Rule::RestartFormer, Some("whole-tail")),

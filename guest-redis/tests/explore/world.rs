@@ -97,6 +97,8 @@ pub struct Process {
     /// How often it was promoted.
     pub shifts: u8,
     pub second_offset: u8,
+    /// Whether it has a backlog: the first replica of one without gives it a new id.
+    pub backlog: bool,
     pub offset: u8,
     /// Which writes it holds, one bit each.
     pub data: u8,
@@ -132,6 +134,7 @@ impl Process {
             second: Lineage::default(),
             shifts: 0,
             second_offset: 0,
+            backlog: false,
             offset: 0,
             data: 0,
             solid: 0,
@@ -316,6 +319,10 @@ pub fn user_of(run: &RunId) -> u32 {
 
 pub fn repl_id(lineage: Lineage) -> ReplId {
     let mut bytes = [0; 20];
+    if lineage == Lineage::default() {
+        // Redis writes none as zeros. Runs count from 1.
+        return ReplId(bytes);
+    }
     (bytes[0], bytes[1], bytes[2]) = (lineage.slot + 1, lineage.run, lineage.shift);
     ReplId(bytes)
 }

@@ -1,0 +1,144 @@
+//! Acts of the failover protocol as exchanges. Each first expects the very process
+//! that was examined: its run id, its role, and what it follows. Only then is
+//! anything changed, in one transaction.
+
+use operlet_sdk::{Exchange, ExchangeEnd, Step};
+
+use super::{
+    Line, Pod,
+    command::Commands,
+    look::{DEAD_PORT, dead_address},
+    resp::Reply,
+    users,
+};
+use crate::protocol::{
+    facts::{Answer, Proof, Role, Upstream},
+    record::RunId,
+    step::{Act, Order},
+};
+
+/// What an act may take: a loaded server answers late, and one that does not answer
+/// is looked at again.
+const ACT_MS: u32 = 1000;
+
+/// How long acknowledgements are waited for.
+const ACKS_MS: u32 = 1000;
+
+/// The channel of what is published to be acknowledged; nobody listens.
+const ACK_CHANNEL: &str = "operlet:ack";
+
+impl Line<'_> {
+    /// An act on the process that gave this answer.
+    #[must_use]
+    pub fn order(&self, pod: Pod<'_>, act: &Act, answer: &Answer) -> Exchange {
+        let exchange = self.act(pod).step(self.examine(&act.on.run, &act.expect)).within_ms(ACT_MS);
+        exchange.step(self.step(self.commands(act, answer)))
+    }
+
+    /// A write of the operator's own on the primary, and how many replicas have it.
+    #[must_use]
+    pub fn prove(&self, pod: Pod<'_>, run: &RunId, acks: u8) -> Exchange {
+        let commands = Commands::new().then(["PUBLISH", ACK_CHANNEL, self.nonce]).then([
+            "WAIT",
+            &acks.to_string(),
+            &ACKS_MS.to_string(),
+        ]);
+        let exchange = self.act(pod).step(self.examine(run, &Role::Primary));
+        exchange.step(self.step(commands)).within_ms(ACT_MS + ACKS_MS)
+    }
+
+    /// Nothing more is said to another process, or one that is not as it was seen.
+    fn examine(&self, run: &RunId, role: &Role) -> Step {
+        let commands = Commands::new().then(["INFO", "server", "replication"]);
+        let step = self.step(commands).expect(format!("run_id:{}\r\n", users::hex(&run.0)));
+        let host = |host: &str, port: u16| format!("master_host:{host}\r\nmaster_port:{port}\r\n");
+        match role {
+            Role::Primary => step.expect("role:master\r\n"),
+            Role::Replica(Upstream::Dead(epoch)) => {
+                step.expect("role:slave\r\n").expect(host(&dead_address(*epoch), DEAD_PORT))
+            }
+            Role::Replica(Upstream::Address(address)) => {
+                step.expect("role:slave\r\n").expect(host(&address.to_string(), super::PORT))
+            }
+            Role::Replica(Upstream::Other) => step.expect("role:slave\r\n"),
+        }
+    }
+
+    fn commands(&self, act: &Act, answer: &Answer) -> Commands {
+        let drop_all = || drop_users(Commands::new(), answer.users.iter());
+        let changed = match &act.order {
+            Order::ToDead(epoch) => {
+                let dead = dead_address(*epoch);
+                let commands = Commands::new().then(["REPLICAOF", &dead, &DEAD_PORT.to_string()]);
+                commands.and(drop_all())
+            }
+            Order::Promote => Commands::new().then(["REPLICAOF", "NO", "ONE"]).and(drop_all()),
+            Order::Attach(address) => {
+                let (user, password) =
+                    (users::replica_user(&act.on.run), self.operator.replica_password(&act.on.run));
+                Commands::new().then(["CONFIG", "SET", "masteruser", &user, "masterauth", &password]).then([
+                    "REPLICAOF",
+                    &address.to_string(),
+                    &super::PORT.to_string(),
+                ])
+            }
+            Order::Users { set, drop } => {
+                drop_users(set.iter().fold(Commands::new(), |all, run| self.add_user(all, run)), drop.iter())
+            }
+            Order::Configure(effective) => Commands::new().then([
+                "CONFIG",
+                "SET",
+                "min-replicas-to-write",
+                &effective.min_replicas.to_string(),
+                "min-replicas-max-lag",
+                &effective.max_lag_s.to_string(),
+            ]),
+            Order::Pause(pause_ms) => {
+                Commands::new().then(["CLIENT", "PAUSE", &pause_ms.to_string(), "WRITE"])
+            }
+            Order::Unpause => Commands::new().then(["CLIENT", "UNPAUSE"]),
+            Order::KickClients => Commands::new().then(["CLIENT", "KILL", "TYPE", "pubsub"]),
+        };
+        let changed = if act.order.kills_clients() {
+            changed.then(["CLIENT", "KILL", "TYPE", "normal"])
+        } else {
+            changed
+        };
+        // A pause outlives a change of role and then silently stops replication.
+        let changed = match &act.order {
+            Order::ToDead(_) | Order::Promote => changed.then(["CLIENT", "UNPAUSE"]),
+            _ => changed,
+        };
+        Commands::new().then(["MULTI"]).and(changed).then(["ROLE"]).then(["EXEC"])
+    }
+
+    /// It may do what a replica does to its primary, and nothing else.
+    fn add_user(&self, commands: Commands, run: &RunId) -> Commands {
+        let (user, password) = (users::replica_user(run), self.operator.replica_password(run));
+        let secret = format!(">{password}");
+        commands.then(["ACL", "SETUSER", &user, "reset", "on", &secret, "+psync", "+replconf", "+ping"])
+    }
+}
+
+fn drop_users<'a>(commands: Commands, runs: impl Iterator<Item = &'a RunId>) -> Commands {
+    runs.fold(commands, |all, run| all.then(["ACL", "DELUSER", &users::replica_user(run)]))
+}
+
+/// How many replicas acknowledged; none if that is not known.
+#[must_use]
+pub fn acks(end: &ExchangeEnd, run: &RunId) -> Option<Proof> {
+    let ExchangeEnd::Replies(replies) = end else { return None };
+    let replies = Reply::read_all(replies.get(2)?).ok()?;
+    let [Reply::Integer(_), Reply::Integer(acks), _nonce] = replies.as_slice() else { return None };
+    Some(Proof { run: *run, acks: u8::try_from(*acks).unwrap_or(u8::MAX) })
+}
+
+/// Why a transaction was refused or one of its commands failed, if so.
+#[must_use]
+pub fn refusal<'a>(end: &'a ExchangeEnd) -> Option<&'a str> {
+    let ExchangeEnd::Replies(replies) = end else { return None };
+    let replies = Reply::read_all(replies.get(2)?).ok()?;
+    let error = |reply: &Reply<'a>| if let Reply::Error(error) = reply { Some(*error) } else { None };
+    let within = replies.iter().filter_map(|reply| reply.elements()).flatten();
+    replies.iter().chain(within).find_map(error)
+}

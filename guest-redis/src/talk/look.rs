@@ -1,0 +1,157 @@
+//! How a process is asked how it is, and what it answers.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use operlet_sdk::{Exchange, ExchangeEnd};
+
+use super::{
+    Line, Pod,
+    command::Commands,
+    info::{Info, Pairs},
+    resp::Reply,
+    users,
+};
+use crate::protocol::{
+    facts::{Answer, Link, Role, Upstream},
+    record::{Epoch, Ordinal, ReplId, RunId},
+};
+
+/// A pod that does not answer within this time is silent: all pods are asked side by
+/// side, and the slowest is waited for.
+const PATIENCE_MS: u32 = 200;
+
+/// The port of a dead address: nobody listens there.
+pub(super) const DEAD_PORT: u16 = 1;
+
+/// A replica acknowledges each second; with twice that its lag is small.
+const LAG_SMALL_S: u32 = 2;
+
+/// Where the replicas of a primary are found.
+#[derive(Debug, Default)]
+pub struct Places {
+    /// Pods by their addresses.
+    pub addresses: BTreeMap<IpAddr, Ordinal>,
+    /// Pods by the names that they announce.
+    pub names: BTreeMap<String, Ordinal>,
+}
+
+impl Line<'_> {
+    /// The question how a process is.
+    #[must_use]
+    pub fn look(&self, pod: Pod<'_>) -> Exchange {
+        let commands = Commands::new()
+            .then(["INFO", "server", "replication", "persistence", "keyspace"])
+            .then(["CLIENT", "LIST", "TYPE", "replica"])
+            .then(["ACL", "USERS"])
+            .then(["CONFIG", "GET", "min-replicas-to-write", "min-replicas-max-lag"]);
+        self.probe(pod).step(self.step(commands)).within_ms(PATIENCE_MS)
+    }
+}
+
+/// What it answered; none if it did not, or not all of it.
+#[must_use]
+pub fn read(end: &ExchangeEnd, places: &Places) -> Option<Answer> {
+    let ExchangeEnd::Replies(replies) = end else { return None };
+    let replies = Reply::read_all(replies.get(1)?).ok()?;
+    let [info, clients, users, config, _nonce] = replies.as_slice() else { return None };
+    let (info, clients) = (Info(info.text()?), clients.text()?);
+    let role = role(info)?;
+    let link = match role {
+        Role::Primary => Link::Down { since_s: None },
+        Role::Replica(_) => link(info)?,
+    };
+    let offset = match role {
+        Role::Primary => "master_repl_offset",
+        Role::Replica(_) => "slave_repl_offset",
+    };
+    Some(Answer {
+        run: users::run_id(info.get("run_id")?)?,
+        role,
+        link,
+        replid: ReplId(users::digits(info.get("master_replid")?)?),
+        replid2: ReplId(users::digits(info.get("master_replid2")?)?),
+        offset: info.number(offset)?,
+        loading: info.get("loading")? != "0" || info.get("async_loading").is_some_and(|now| now != "0"),
+        data: info.numbered("db").filter_map(|db| db.get("keys")?.parse::<u64>().ok()).sum(),
+        members: members(info, clients, places),
+        users: users.elements()?.iter().filter_map(|user| users::replica_of(user.text()?)).collect(),
+        min_replicas: setting(config, "min-replicas-to-write")?.min(u32::from(u8::MAX)).try_into().ok()?,
+        max_lag_s: setting(config, "min-replicas-max-lag")?,
+    })
+}
+
+fn role(info: Info<'_>) -> Option<Role> {
+    match info.get("role")? {
+        "master" => Some(Role::Primary),
+        "slave" => Some(Role::Replica(upstream(info.get("master_host")?, info.number("master_port")?))),
+        _ => None,
+    }
+}
+
+fn upstream(host: &str, port: u16) -> Upstream {
+    match host.parse::<IpAddr>() {
+        Ok(IpAddr::V4(address)) if address.is_loopback() && port == DEAD_PORT => {
+            let [_, high, middle, low] = address.octets();
+            Upstream::Dead(Epoch::from_be_bytes([0, high, middle, low]))
+        }
+        Ok(address) if port == super::PORT => Upstream::Address(address),
+        _ => Upstream::Other,
+    }
+}
+
+/// The dead address of an epoch: 127.a.b.c, with the epoch in its last three bytes.
+#[must_use]
+pub fn dead_address(epoch: Epoch) -> String {
+    let [_, high, middle, low] = epoch.to_be_bytes();
+    format!("127.{high}.{middle}.{low}")
+}
+
+fn link(info: Info<'_>) -> Option<Link> {
+    if info.get("master_link_status")? == "up" {
+        return Some(Link::Up { io_age_s: info.number("master_last_io_seconds_ago")? });
+    }
+    // It is -1 for one that was never linked.
+    let since: i64 = info.number("master_link_down_since_seconds").unwrap_or(-1);
+    Some(Link::Down { since_s: u32::try_from(since).ok() })
+}
+
+/// The replicas that are online. `CLIENT LIST` says which user is at which address,
+/// `INFO` which announced name is how far; a pod has both. Where two lines speak of
+/// one pod, an earlier link of it lives on, and the worse one counts.
+fn members(info: Info<'_>, clients: &str, places: &Places) -> BTreeMap<RunId, bool> {
+    let mut small = BTreeMap::<Ordinal, bool>::new();
+    for replica in info.numbered("slave") {
+        let pod = replica.get("ip").and_then(|name| places.pod(name));
+        let online = replica.get("state") == Some("online");
+        if let (Some(pod), true) = (pod, online) {
+            let lag = replica.get("lag").and_then(|lag| lag.parse::<u32>().ok());
+            let is_small = lag.is_some_and(|lag| lag <= LAG_SMALL_S);
+            small.entry(pod).and_modify(|so_far| *so_far &= is_small).or_insert(is_small);
+        }
+    }
+    let clients = clients.lines().map(|line| Pairs(line, ' '));
+    let member = |client: Pairs<'_>| {
+        let run = users::replica_of(client.get("user")?)?;
+        let (address, _port) = client.get("addr")?.rsplit_once(':')?;
+        let address: IpAddr = address.trim_matches(['[', ']']).parse().ok()?;
+        let pod = places.addresses.get(&address)?;
+        Some((run, *small.get(pod)?))
+    };
+    clients.filter_map(member).collect()
+}
+
+impl Places {
+    fn pod(&self, name: &str) -> Option<Ordinal> {
+        let address = || name.parse().ok().and_then(|address: IpAddr| self.addresses.get(&address));
+        self.names.get(name).or_else(address).copied()
+    }
+}
+
+fn setting(config: &Reply<'_>, name: &str) -> Option<u32> {
+    let mut pairs = config.elements()?.chunks_exact(2);
+    pairs.find_map(|pair| match pair {
+        [key, value] if key.text() == Some(name) => value.text()?.parse().ok(),
+        _ => None,
+    })
+}

@@ -1,0 +1,59 @@
+//! What is said to the servers and what they say: the Redis protocol, what it asks
+//! of a process, and how an act of the failover protocol is put into it.
+
+pub mod acts;
+pub mod command;
+pub mod info;
+pub mod look;
+pub mod resp;
+pub mod users;
+
+use operlet_sdk::{Exchange, Step, Transport};
+
+use command::Commands;
+use users::Operator;
+
+/// The port of every server.
+const PORT: u16 = 6379;
+
+/// How the pods of a Redis are spoken to.
+#[derive(Debug, Clone)]
+pub struct Line<'a> {
+    /// Who the operator is to the servers.
+    pub operator: &'a Operator,
+    /// Plain, or TLS.
+    pub transport: Transport,
+    /// Ends each reply: a word that no server can know before. It is made from the
+    /// entropy of the reconcile.
+    pub nonce: &'a str,
+}
+
+/// One pod, as the host finds it.
+#[derive(Debug, Clone, Copy)]
+pub struct Pod<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Its uid.
+    pub uid: &'a str,
+}
+
+impl Line<'_> {
+    fn probe(&self, pod: Pod<'_>) -> Exchange {
+        Exchange::probe(pod.name, pod.uid, PORT).over(self.transport.clone()).step(self.login())
+    }
+
+    fn act(&self, pod: Pod<'_>) -> Exchange {
+        Exchange::act(pod.name, pod.uid, PORT).over(self.transport.clone()).step(self.login())
+    }
+
+    /// Nothing is said to a server that does not know the operator.
+    fn login(&self) -> Step {
+        let login = Commands::new().then(["AUTH", &self.operator.user, &self.operator.password]);
+        Step::line(login.into_bytes()).expect("+OK")
+    }
+
+    /// These commands, and an echo that ends the reply.
+    fn step(&self, commands: Commands) -> Step {
+        Step::until(commands.then(["ECHO", self.nonce]).into_bytes(), format!("{}\r\n", self.nonce))
+    }
+}

@@ -1,0 +1,224 @@
+//! What is asked and told, word by word, with every version.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use operlet_redis::{
+    protocol::{
+        facts::{Answer, Link, Role, Upstream},
+        record::{BOOT, Effective, Incarnation, RunId, Uid},
+        step::{Act, Order},
+    },
+    talk::{
+        Line, Pod,
+        acts::{acks, refusal},
+        look::{self, Places},
+        users::{self, Operator},
+    },
+};
+use operlet_sdk::{ExchangeEnd, Transport};
+
+use crate::{
+    image::IMAGES,
+    server::{Server, operator},
+    wire::say,
+};
+
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// Two servers and somebody who speaks to them.
+struct Talk {
+    operator: Operator,
+    servers: [Server; 2],
+}
+
+impl Talk {
+    fn new(image: (&'static str, &'static str)) -> Self {
+        let server = || Server::start(image, &["--appendonly", "no"]);
+        Self { operator: operator(), servers: [server(), server()] }
+    }
+
+    fn line(&self) -> Line<'_> {
+        Line {
+            operator: &self.operator,
+            transport: Transport::Plain,
+            nonce: "9d5ed678fe57bcca610140957afab571",
+        }
+    }
+
+    fn places(&self) -> Places {
+        let mut places = Places::default();
+        for (ordinal, server) in (0..).zip(&self.servers) {
+            places.addresses.insert(server.address, ordinal);
+            places.names.insert(server.name(), ordinal);
+        }
+        places
+    }
+
+    #[track_caller]
+    fn look(&self, ordinal: usize) -> Answer {
+        let end = say(&self.line().look(POD), self.servers[ordinal].address);
+        look::read(&end, &self.places()).unwrap_or_else(|| panic!("{end:?}"))
+    }
+
+    #[track_caller]
+    fn until(&self, ordinal: usize, what: &str, holds: impl Fn(&Answer) -> bool) -> Answer {
+        let begun = Instant::now();
+        loop {
+            let answer = self.look(ordinal);
+            if holds(&answer) {
+                return answer;
+            }
+            assert!(begun.elapsed() < PATIENCE, "{what}: {answer:?}");
+            sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn act(&self, ordinal: usize, expect: Role, order: Order) -> ExchangeEnd {
+        let answer = self.look(ordinal);
+        self.act_on(ordinal, answer.run, expect, order)
+    }
+
+    fn act_on(&self, ordinal: usize, run: RunId, expect: Role, order: Order) -> ExchangeEnd {
+        let on = Incarnation { pod: u8::try_from(ordinal).unwrap(), uid: Uid::default(), run };
+        let act = Act { on, expect, order };
+        say(&self.line().order(POD, &act, &self.look(ordinal)), self.servers[ordinal].address)
+    }
+
+    #[track_caller]
+    fn done(&self, ordinal: usize, expect: Role, order: Order) {
+        let end = self.act(ordinal, expect, order);
+        assert!(matches!(end, ExchangeEnd::Replies(_)), "{end:?}");
+        assert_eq!(refusal(&end), None);
+    }
+
+    fn address(&self, ordinal: usize) -> std::net::IpAddr {
+        self.servers[ordinal].address
+    }
+}
+
+const POD: Pod<'static> = Pod { name: "a-0", uid: "u" };
+const BOOTED: Role = Role::Replica(Upstream::Dead(BOOT));
+
+#[track_caller]
+fn for_each_version(test: impl Fn(&Talk)) {
+    for image in IMAGES {
+        println!("{}", image.0);
+        test(&Talk::new(image));
+    }
+}
+
+#[test]
+fn a_process_says_how_it_is() {
+    for_each_version(|talk| {
+        let answer = talk.look(0);
+        assert_eq!((answer.role, answer.link), (BOOTED, Link::Down { since_s: None }));
+        assert_eq!((answer.data, answer.loading, answer.min_replicas, answer.max_lag_s), (0, false, 0, 10));
+        assert!(answer.members.is_empty() && answer.users.is_empty());
+        assert_ne!(answer.run, talk.look(1).run);
+        assert_ne!(answer.replid, talk.look(1).replid);
+    });
+}
+
+#[test]
+fn a_replica_is_attached_by_a_user_of_its_own_and_sent_away_again() {
+    for_each_version(|talk| {
+        talk.done(0, BOOTED, Order::Promote);
+        assert_eq!(talk.look(0).role, Role::Primary);
+        let replica = talk.look(1).run;
+        let users = Order::Users { set: BTreeSet::from([replica]), drop: BTreeSet::new() };
+        talk.done(0, Role::Primary, users);
+        assert_eq!(talk.look(0).users, BTreeSet::from([replica]));
+        talk.done(1, BOOTED, Order::Attach(talk.address(0)));
+        let following = Role::Replica(Upstream::Address(talk.address(0)));
+        let primary =
+            talk.until(0, "it follows", |answer| answer.members == BTreeMap::from([(replica, true)]));
+        let answer =
+            talk.until(1, "it is linked", |answer| matches!(answer.link, Link::Up { io_age_s: 0..=1 }));
+        assert_eq!((answer.role, answer.replid), (following, primary.replid));
+
+        let end = say(&talk.line().prove(POD, &primary.run, 1), talk.address(0));
+        assert_eq!(acks(&end, &primary.run).map(|proof| proof.acks), Some(1), "{end:?}");
+
+        // One promotes the other: the id goes on as the second one.
+        talk.done(1, following, Order::ToDead(2));
+        let answer = talk.until(1, "it was told", |answer| answer.is_at_dead(2));
+        assert!(matches!(answer.link, Link::Down { since_s: Some(_) }), "{:?}", answer.link);
+        assert_eq!(answer.replid, primary.replid);
+        talk.done(0, Role::Primary, Order::ToDead(2));
+        let old = talk.until(0, "it was told", |answer| answer.is_at_dead(2));
+        assert!(old.users.is_empty() && old.offset >= answer.offset, "{old:?}");
+        talk.done(1, Role::Replica(Upstream::Dead(2)), Order::Promote);
+        let new = talk.look(1);
+        assert_eq!((new.role, new.replid2), (Role::Primary, primary.replid));
+    });
+}
+
+#[test]
+fn a_dropped_user_ends_the_link_at_once_and_for_good() {
+    for_each_version(|talk| {
+        talk.done(0, BOOTED, Order::Promote);
+        let replica = talk.look(1).run;
+        let users = |set: &[RunId], drop: &[RunId]| Order::Users {
+            set: set.iter().copied().collect(),
+            drop: drop.iter().copied().collect(),
+        };
+        talk.done(0, Role::Primary, users(&[replica], &[]));
+        talk.done(1, BOOTED, Order::Attach(talk.address(0)));
+        talk.until(0, "it follows", |answer| answer.members.contains_key(&replica));
+        talk.done(0, Role::Primary, users(&[], &[replica]));
+        talk.until(0, "it is gone", |answer| answer.members.is_empty() && answer.users.is_empty());
+        talk.until(1, "its link is down", |answer| matches!(answer.link, Link::Down { .. }));
+        sleep(Duration::from_millis(2500));
+        assert!(talk.look(0).members.is_empty(), "it is refused for good");
+    });
+}
+
+#[test]
+fn an_act_hits_no_other_process_and_none_that_changed() {
+    for_each_version(|talk| {
+        let stranger = RunId([7; 20]);
+        let run = talk.look(0).run;
+        let cases = [
+            (stranger, BOOTED),
+            (run, Role::Primary),
+            (run, Role::Replica(Upstream::Dead(7))),
+            (run, Role::Replica(Upstream::Address(talk.address(1)))),
+        ];
+        for (run, expect) in cases {
+            let end = talk.act_on(0, run, expect, Order::Promote);
+            assert!(matches!(end, ExchangeEnd::Unexpected(_)), "{expect:?}: {end:?}");
+        }
+        assert_eq!(talk.look(0).role, BOOTED);
+    });
+}
+
+#[test]
+fn settings_are_set_and_read_back() {
+    for_each_version(|talk| {
+        talk.done(0, BOOTED, Order::Promote);
+        let wanted = Effective { min_replicas: 1, max_lag_s: 5 };
+        talk.done(0, Role::Primary, Order::Configure(wanted));
+        let answer = talk.look(0);
+        assert_eq!((answer.min_replicas, answer.max_lag_s), (1, 5));
+        talk.done(0, Role::Primary, Order::Pause(60_000));
+        // Otherwise it would wait for the minute.
+        talk.done(0, Role::Primary, Order::Unpause);
+        talk.done(0, Role::Primary, Order::KickClients);
+    });
+}
+
+#[test]
+fn a_stranger_learns_nothing() {
+    for_each_version(|talk| {
+        let stranger = Operator { password: "guessed".into(), ..operator() };
+        let line = Line { operator: &stranger, ..talk.line() };
+        let end = say(&line.look(POD), talk.address(0));
+        assert!(matches!(&end, ExchangeEnd::Unexpected(partial) if partial.replies.len() == 1), "{end:?}");
+        assert_eq!(look::read(&end, &talk.places()), None);
+        assert_eq!(users::run_id("x"), None);
+    });
+}
