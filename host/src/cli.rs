@@ -62,9 +62,9 @@ enum Command {
 #[must_use]
 pub fn main() -> ExitCode {
     // Before anything else is set up: it is this program's own doing, not a user's.
-    let mut arguments = std::env::args().skip(1);
+    let mut arguments = std::env::args_os().skip(1);
     if arguments.next().is_some_and(|argument| argument == engine::COMPILE_COMMAND) {
-        return exit(engine::compile_for_parent(&arguments.next().unwrap_or_default()));
+        return exit(engine::compile_for_parent(&arguments.next().unwrap_or_default().to_string_lossy()));
     }
     let Cli { telemetry, command } = Cli::parse();
     telemetry::start(&telemetry);

@@ -17,7 +17,7 @@ use operlet_redis::{
     },
     talk::{
         Line, Pod,
-        acts::{acks, refusal},
+        acts::{acks, carried_out},
         look::{self, Places},
         users::Operator,
     },
@@ -102,7 +102,7 @@ impl Redis {
                         let answer = answer.expect("acts are on what answered").1;
                         let exchange = self.line().order(POD, &act, answer);
                         let end = say(&exchange, self.server(act.on.pod).address);
-                        println!("  {act:?}: {:?}", refusal(&end));
+                        println!("  {act:?}: {:?}", carried_out(&end));
                         facts.tried.insert(act);
                     }
                     facts.answers = None;

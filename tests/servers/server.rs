@@ -66,7 +66,15 @@ impl Server {
         // The image has no other language.
         command.env("LC_ALL", "C");
         command.args(["--protected-mode", "no", "--daemonize", "no", "--save", ""]);
-        command.args(["--replicaof", "127.0.0.1", "1", "--repl-diskless-sync-delay", "0"]);
+        command.args([
+            "--replicaof",
+            "127.0.0.1",
+            "1",
+            "--repl-diskless-sync-delay",
+            "0",
+            "--repl-backlog-ttl",
+            "0",
+        ]);
         command.args(["--repl-ping-replica-period", "1", "--repl-timeout", "5"]);
         command.args(["--replica-announce-ip", &self.name()]);
         command.args(["--user", &operator.user, "on", &secret, "~*", "&*", "+@all"]);

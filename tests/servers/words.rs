@@ -14,12 +14,13 @@ use operlet_redis::{
     },
     talk::{
         Line, Pod,
-        acts::{acks, refusal},
+        acts::{acks, carried_out},
+        command::Commands,
         look::{self, Places},
         users::{self, Operator},
     },
 };
-use operlet_sdk::{ExchangeEnd, Transport};
+use operlet_sdk::{Exchange, ExchangeEnd, Step, Transport};
 
 use crate::{
     image::IMAGES,
@@ -91,8 +92,14 @@ impl Talk {
     #[track_caller]
     fn done(&self, ordinal: usize, expect: Role, order: Order) {
         let end = self.act(ordinal, expect, order);
-        assert!(matches!(end, ExchangeEnd::Replies(_)), "{end:?}");
-        assert_eq!(refusal(&end), None);
+        assert_eq!(carried_out(&end), Ok(()), "{end:?}");
+    }
+
+    /// Whether a client's write is answered within a second.
+    fn writes(&self, ordinal: usize) -> bool {
+        let set = Commands::new().then(["SET", "key", "value"]).into_bytes();
+        let exchange = Exchange::probe("a-0", "u", 6379).step(Step::line(set).expect("+OK"));
+        matches!(say(&exchange, self.servers[ordinal].address), ExchangeEnd::Replies(_))
     }
 
     fn address(&self, ordinal: usize) -> std::net::IpAddr {
@@ -142,6 +149,10 @@ fn a_replica_is_attached_by_a_user_of_its_own_and_sent_away_again() {
 
         let end = say(&talk.line().prove(POD, &primary.run, 1), talk.address(0));
         assert_eq!(acks(&end, &primary.run).map(|proof| proof.acks), Some(1), "{end:?}");
+        talk.servers[1].signal(rustix::process::Signal::STOP);
+        let end = say(&talk.line().prove(POD, &primary.run, 1), talk.address(0));
+        talk.servers[1].signal(rustix::process::Signal::CONT);
+        assert_eq!(acks(&end, &primary.run).map(|proof| proof.acks), Some(0), "it was frozen: {end:?}");
 
         // One promotes the other: the id goes on as the second one.
         talk.done(1, following, Order::ToDead(2));
@@ -200,19 +211,25 @@ fn an_act_hits_no_other_process_and_none_that_changed() {
 fn settings_are_set_and_read_back() {
     for_each_version(|talk| {
         talk.done(0, BOOTED, Order::Promote);
-        let wanted = Effective { min_replicas: 1, max_lag_s: 5 };
-        talk.done(0, Role::Primary, Order::Configure(wanted));
-        let answer = talk.look(0);
-        assert_eq!((answer.min_replicas, answer.max_lag_s), (1, 5));
+        for (min_replicas, max_lag_s) in [(1, 5), (0, 7)] {
+            talk.done(0, Role::Primary, Order::Configure(Effective { min_replicas, max_lag_s }));
+            let answer = talk.look(0);
+            assert_eq!((answer.min_replicas, answer.max_lag_s), (min_replicas, max_lag_s));
+        }
         talk.done(0, Role::Primary, Order::Pause(60_000));
-        // Otherwise it would wait for the minute.
+        assert!(!talk.writes(0), "writes wait");
         talk.done(0, Role::Primary, Order::Unpause);
+        assert!(talk.writes(0), "they go on");
+        talk.done(0, Role::Primary, Order::Pause(60_000));
+        talk.done(0, Role::Primary, Order::ToDead(2));
+        talk.done(0, Role::Replica(Upstream::Dead(2)), Order::Promote);
+        assert!(talk.writes(0), "a pause ends with the reign");
         talk.done(0, Role::Primary, Order::KickClients);
     });
 }
 
 #[test]
-fn a_stranger_learns_nothing() {
+fn one_with_another_password_learns_nothing() {
     for_each_version(|talk| {
         let stranger = Operator { password: "guessed".into(), ..operator() };
         let line = Line { operator: &stranger, ..talk.line() };

@@ -8,7 +8,7 @@ use super::{
     Line, Pod,
     command::Commands,
     look::{DEAD_PORT, dead_address},
-    resp::Reply,
+    resp::{Malformed, Reply},
     users,
 };
 use crate::protocol::{
@@ -24,7 +24,7 @@ const ACT_MS: u32 = 1000;
 /// How long acknowledgements are waited for.
 const ACKS_MS: u32 = 1000;
 
-/// The channel of what is published to be acknowledged; nobody listens.
+/// The channel of what is published to be acknowledged. Who listens hears nothing.
 const ACK_CHANNEL: &str = "operlet:ack";
 
 impl Line<'_> {
@@ -38,7 +38,7 @@ impl Line<'_> {
     /// A write of the operator's own on the primary, and how many replicas have it.
     #[must_use]
     pub fn prove(&self, pod: Pod<'_>, run: &RunId, acks: u8) -> Exchange {
-        let commands = Commands::new().then(["PUBLISH", ACK_CHANNEL, self.nonce]).then([
+        let commands = Commands::new().then(["PUBLISH", ACK_CHANNEL, ""]).then([
             "WAIT",
             &acks.to_string(),
             &ACKS_MS.to_string(),
@@ -133,12 +133,18 @@ pub fn acks(end: &ExchangeEnd, run: &RunId) -> Option<Proof> {
     Some(Proof { run: *run, acks: u8::try_from(*acks).unwrap_or(u8::MAX) })
 }
 
-/// Why a transaction was refused or one of its commands failed, if so.
-#[must_use]
-pub fn refusal<'a>(end: &'a ExchangeEnd) -> Option<&'a str> {
-    let ExchangeEnd::Replies(replies) = end else { return None };
-    let replies = Reply::read_all(replies.get(2)?).ok()?;
-    let error = |reply: &Reply<'a>| if let Reply::Error(error) = reply { Some(*error) } else { None };
-    let within = replies.iter().filter_map(|reply| reply.elements()).flatten();
-    replies.iter().chain(within).find_map(error)
+/// Whether a transaction was carried out, every command of it; else why not.
+///
+/// # Errors
+///
+/// What the server said against it, or how the exchange ended.
+pub fn carried_out(end: &ExchangeEnd) -> Result<(), String> {
+    let ExchangeEnd::Replies(replies) = end else { return Err(format!("it ended as {end:?}")) };
+    let third = replies.get(2).map(Vec::as_slice).unwrap_or_default();
+    let replies = Reply::read_all(third).map_err(|Malformed| "the reply is malformed".to_owned())?;
+    let [.., executed, _nonce] = replies.as_slice() else { return Err("the reply is too short".to_owned()) };
+    let done = executed.elements().ok_or_else(|| format!("it was not executed: {executed:?}"))?;
+    let error =
+        |reply: &Reply<'_>| if let Reply::Error(error) = reply { Some((*error).to_owned()) } else { None };
+    done.iter().find_map(error).map_or(Ok(()), Err)
 }

@@ -24,6 +24,9 @@ const PATIENCE_MS: u32 = 200;
 /// The port of a dead address: nobody listens there.
 pub(super) const DEAD_PORT: u16 = 1;
 
+/// What `master_link_down_since_seconds` is for one that was never linked.
+const NEVER_LINKED: i64 = -1;
+
 /// A replica acknowledges each second; with twice that its lag is small.
 const LAG_SMALL_S: u32 = 2;
 
@@ -61,19 +64,20 @@ pub fn read(end: &ExchangeEnd, places: &Places) -> Option<Answer> {
         Role::Primary => Link::Down { since_s: None },
         Role::Replica(_) => link(info)?,
     };
-    let offset = match role {
-        Role::Primary => "master_repl_offset",
-        Role::Replica(_) => "slave_repl_offset",
-    };
     Some(Answer {
         run: users::run_id(info.get("run_id")?)?,
         role,
         link,
         replid: ReplId(users::digits(info.get("master_replid")?)?),
         replid2: ReplId(users::digits(info.get("master_replid2")?)?),
-        offset: info.number(offset)?,
+        // Of a replica, what it has taken in; `slave_repl_offset` is the same but for one
+        // that was never linked, where it is 1.
+        offset: info.number("master_repl_offset")?,
         loading: info.get("loading")? != "0" || info.get("async_loading").is_some_and(|now| now != "0"),
-        data: info.numbered("db").filter_map(|db| db.get("keys")?.parse::<u64>().ok()).sum(),
+        data: info
+            .numbered("db")
+            .filter_map(|db| db.get("keys")?.parse::<u64>().ok())
+            .fold(0, u64::saturating_add),
         members: members(info, clients, places),
         users: users.elements()?.iter().filter_map(|user| users::replica_of(user.text()?)).collect(),
         min_replicas: setting(config, "min-replicas-to-write")?.min(u32::from(u8::MAX)).try_into().ok()?,
@@ -109,11 +113,15 @@ pub fn dead_address(epoch: Epoch) -> String {
 
 fn link(info: Info<'_>) -> Option<Link> {
     if info.get("master_link_status")? == "up" {
-        return Some(Link::Up { io_age_s: info.number("master_last_io_seconds_ago")? });
+        // A clock that is set back makes it negative.
+        return Some(Link::Up { io_age_s: seconds(info.number("master_last_io_seconds_ago")?) });
     }
-    // It is -1 for one that was never linked.
-    let since: i64 = info.number("master_link_down_since_seconds").unwrap_or(-1);
-    Some(Link::Down { since_s: u32::try_from(since).ok() })
+    let since: i64 = info.number("master_link_down_since_seconds")?;
+    Some(Link::Down { since_s: (since != NEVER_LINKED).then(|| seconds(since)) })
+}
+
+fn seconds(count: i64) -> u32 {
+    u32::try_from(count.max(0)).unwrap_or(u32::MAX)
 }
 
 /// The replicas that are online. `CLIENT LIST` says which user is at which address,

@@ -46,10 +46,11 @@ impl Line<'_> {
         Exchange::act(pod.name, pod.uid, PORT).over(self.transport.clone()).step(self.login())
     }
 
-    /// Nothing is said to a server that does not know the operator.
+    /// Nothing more is said to a server that does not know the operator. Without TLS
+    /// whoever has the pod's address learns the password by this.
     fn login(&self) -> Step {
         let login = Commands::new().then(["AUTH", &self.operator.user, &self.operator.password]);
-        Step::line(login.into_bytes()).expect("+OK")
+        Step::line(login.into_bytes()).expect("+OK\r\n")
     }
 
     /// These commands, and an echo that ends the reply.

@@ -164,7 +164,11 @@ impl Asking<'_> {
                 break None;
             }
         };
-        let Listed { mut objects, versions, .. } = listed;
+        let Listed { mut objects, versions, bytes, .. } = listed;
+        if denied.is_some() {
+            // The others shall not suffer for what is not shown.
+            self.room.give_back(bytes);
+        }
         let read = self.runtime.dependencies.found(read, versions);
         let response = denied.map_or_else(
             || {

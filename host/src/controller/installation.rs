@@ -44,10 +44,10 @@ const RETRY: Duration = Duration::from_secs(5);
 /// it takes much of both each time.
 const COMPILE_AGAIN: Duration = Duration::from_secs(60);
 
-/// How long apart it is tried to take the finalizer of an Operlet that is gone off
-/// its resources: from the first pause to the longest.
+/// How often it is tried to take the finalizer of an Operlet that is gone off its
+/// resources, and the first pause, which doubles: a minute in all.
+const RELEASES: u32 = 6;
 const RELEASE_PAUSE: Duration = Duration::from_secs(1);
-const RELEASE_PAUSE_MAX: Duration = Duration::from_secs(60);
 
 /// How long the kinds of a candidate may take to be listed.
 const SYNC: Duration = Duration::from_secs(20);
@@ -142,13 +142,40 @@ pub(super) async fn run(
 impl Installation {
     /// Goes as far as it can; true if only a change can lead further.
     async fn advance(&mut self) -> bool {
+        if self.stop.is_cancelled() {
+            return true;
+        }
         self.status.observed_generation = self.operlet.metadata.generation;
+        self.apply_terms().await;
         let settled = self.advance_component().await;
+        if self.stop.is_cancelled() {
+            // What it was interrupted in looks like a fault and is none.
+            return true;
+        }
         let authorized = self.review_rights().await;
         self.release_overdue().await;
         self.report_readiness();
         let watched = self.working.is_some() || self.status.live.is_none();
         self.write_status().await && settled && authorized && watched
+    }
+
+    /// What the Operlet grants and bounds holds for the live component at once,
+    /// whatever becomes of the source.
+    async fn apply_terms(&self) {
+        let Some(working) = self.working.as_ref().filter(|working| working.is_serving()) else { return };
+        let old = working.live();
+        let terms = Terms::new(&self.operlet.spec, &old.manifest);
+        if terms == old.terms {
+            return;
+        }
+        let live = Live {
+            digest: old.digest.clone(),
+            component: old.component.clone(),
+            retired: old.retired.clone(),
+            manifest: Arc::clone(&old.manifest),
+            terms,
+        };
+        working.swap(Arc::new(live)).await;
     }
 
     /// Whether the ServiceAccount has every right that the component needs; what is
@@ -201,6 +228,7 @@ impl Installation {
         };
         match released {
             Ok(0) => true,
+            Err(kube::Error::Api(status)) if status.is_not_found() => true,
             Ok(count) => {
                 tracing::warn!(count, kind = %kind.kind, "let resources go without the component");
                 true
@@ -222,18 +250,22 @@ impl Installation {
             working.stop().await;
         }
         let Some(kind) = kind.filter(|_| ending.deleted.is_cancelled()) else { return };
-        let mut pause = RELEASE_PAUSE;
-        while !self.release(&kind, None).await {
-            if ending.host.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
-                tracing::error!(
-                    kind = %kind.kind,
-                    finalizer = FINALIZER,
-                    "resources may keep the finalizer of an Operlet that is gone: take it off by hand"
-                );
+        // Not for ever: the next Operlet of this name waits for it, and would take the
+        // finalizers over.
+        for exponent in 0..RELEASES {
+            if self.release(&kind, None).await {
                 return;
             }
-            pause = RELEASE_PAUSE_MAX.min(pause * 2);
+            let pause = RELEASE_PAUSE * 2_u32.pow(exponent);
+            if ending.host.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
+                break;
+            }
         }
+        tracing::error!(
+            kind = %kind.kind,
+            finalizer = FINALIZER,
+            "resources may keep the finalizer of an Operlet that is gone: take it off by hand"
+        );
     }
 
     async fn advance_component(&mut self) -> bool {
@@ -266,10 +298,7 @@ impl Installation {
         if self.refused.as_ref() == Some(&looked_at) {
             return true;
         }
-        if let Some((not_compiled, when)) = &self.not_compiled
-            && *not_compiled == digest
-            && when.elapsed() < COMPILE_AGAIN
-        {
+        if self.was_not_compiled(&digest) {
             return false;
         }
         match self.consider(bytes).await {
@@ -277,8 +306,7 @@ impl Installation {
             Err(refusal) => {
                 let may_pass = refusal.may_pass();
                 self.refused = (!may_pass).then_some(looked_at);
-                let not_compiled = matches!(refusal, Refusal::Load(LoadError::NotCompiled { .. }));
-                self.not_compiled = not_compiled.then(|| (digest.clone(), Instant::now()));
+                self.remember_compiling(&digest, &refusal);
                 self.refuse(Some(digest), refusal.reason(), refusal.to_string()).await;
                 !may_pass
             }
@@ -300,22 +328,11 @@ impl Installation {
         let Some(working) = &mut self.working else { return true };
         working.retire_candidates();
         let old = working.live();
-        let admitted = Admitted {
-            digest: old.digest.clone(),
-            component: old.component.clone(),
-            manifest: Arc::clone(&old.manifest),
-        };
         // An Operlet that was deleted and made again took the earlier copy along.
         let (client, namespace) = (&self.shared.client, &self.shared.namespace);
         let kept = store_copy(client, namespace, &self.operlet, &old.digest, bytes).await;
         if let Err(error) = &kept {
             tracing::warn!(error = describe(error), "cannot keep the copy of the live component");
-        }
-        let new = self.live(admitted);
-        if let Some(working) = &self.working
-            && new.terms != old.terms
-        {
-            working.swap(Arc::new(new)).await;
         }
         kept.is_ok()
     }
@@ -338,15 +355,30 @@ impl Installation {
                 return true;
             }
         };
+        if self.was_not_compiled(&digest) {
+            return false;
+        }
         // The pin speaks of what may be taken in, not of what runs already.
         match admit(&self.shared.engine, bytes, None, &self.stop).await {
             Ok(admitted) => self.start(admitted).await,
             Err(refusal) => {
+                self.remember_compiling(&digest, &refusal);
                 let message = format!("the live component cannot be loaded: {refusal}");
                 report::set_condition(&mut self.status, "Ready", false, refusal.reason(), message);
                 !refusal.may_pass()
             }
         }
+    }
+
+    /// Whether this component could not be compiled a moment ago.
+    fn was_not_compiled(&self, digest: &Digest) -> bool {
+        let last = self.not_compiled.as_ref();
+        last.is_some_and(|(other, when)| other == digest && when.elapsed() < COMPILE_AGAIN)
+    }
+
+    fn remember_compiling(&mut self, digest: &Digest, refusal: &Refusal) {
+        let not_compiled = matches!(refusal, Refusal::Load(LoadError::NotCompiled { .. }));
+        self.not_compiled = not_compiled.then(|| (digest.clone(), Instant::now()));
     }
 
     /// Takes a new component in. True if only a change can lead further.
@@ -493,6 +525,9 @@ impl Installation {
     }
 
     async fn refuse(&mut self, digest: Option<Digest>, reason: &'static str, message: String) {
+        if self.stop.is_cancelled() {
+            return;
+        }
         let candidate = CandidateStatus {
             digest: digest.map(|digest| digest.to_string()),
             version: None,

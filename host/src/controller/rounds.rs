@@ -24,6 +24,10 @@ use crate::{
     plan::Fingerprint,
 };
 
+/// What the ids of questions and the reasons for failures may take of the input
+/// beside what was read and received.
+const FOR_WORDS: usize = 16 * 1024;
+
 /// A decision that stands.
 pub(super) struct Settlement {
     pub(super) outcome: Outcome,
@@ -76,7 +80,8 @@ impl Rounds<'_> {
     /// Calls the component until it settles.
     pub(super) async fn decide(&mut self) -> Result<Settlement, Undecided> {
         let limit = self.live.terms.limits.rounds;
-        let room = Arc::new(Room::new(self.live.terms.limits.input_bytes));
+        let shown = self.observed.observation.bytes().saturating_add(FOR_WORDS);
+        let room = Arc::new(Room::new(self.live.terms.limits.input_bytes.saturating_sub(shown)));
         let (mut checkpointed, mut forbidden, mut exchanges) = (false, Vec::new(), 0);
         for round in 0..limit {
             self.observed.observation.round = round;

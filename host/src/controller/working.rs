@@ -221,7 +221,7 @@ impl Working {
     pub(super) async fn serve(&mut self, live: Arc<Live>) {
         self.retire(&live);
         self.runtime.metrics.live(&live.manifest.version, &live.digest.to_string());
-        self.runtime.swap(Arc::clone(&live));
+        self.take_over(&live);
         if let Some(received) = self.received.take() {
             let (leadership, metrics) = (self.clients.leadership(), self.clients.metrics());
             let waiting = Arc::new(Waiting::new(metrics.operlet(&self.runtime.operlet)));
@@ -232,14 +232,19 @@ impl Working {
         self.reconcile_all(&live).await;
     }
 
-    /// Replaces the component's limits and settings.
-    pub(super) async fn swap(&self, live: Arc<Live>) {
-        if self.live().terms.ports != live.terms.ports {
+    fn take_over(&self, live: &Arc<Live>) {
+        let ports = self.live().terms.ports.clone();
+        self.runtime.swap(Arc::clone(live));
+        if ports != live.terms.ports {
             // Connections that are kept were allowed by the former terms. Those that
             // are allowed still are made anew when their resources are looked at.
             self.runtime.probes.clear_all();
         }
-        self.runtime.swap(Arc::clone(&live));
+    }
+
+    /// Replaces the component's limits and settings.
+    pub(super) async fn swap(&self, live: Arc<Live>) {
+        self.take_over(&live);
         self.reconcile_all(&live).await;
     }
 

@@ -33,6 +33,10 @@ const REFUSED: u8 = 1;
 /// The largest component takes some ten seconds.
 const PATIENCE: Duration = Duration::from_secs(120);
 
+/// More compiled code than this is not taken: it stays in memory for as long as the
+/// component does. Half a MiB of component becomes 1.4 MiB of code.
+const CODE_BYTES_MAX: u64 = 128 * 1024 * 1024;
+
 /// How often it is asked whether to stop.
 const STEP: Duration = Duration::from_millis(50);
 
@@ -91,7 +95,7 @@ fn run(compiler: &Compiler, bytes: &[u8], stop: &dyn Fn() -> bool) -> io::Result
     let answer = thread::scope(|scope| {
         scope.spawn(move || {
             let mut answer = Vec::new();
-            let read = stdout.map_or(Ok(0), |mut stdout| stdout.read_to_end(&mut answer));
+            let read = stdout.map_or(Ok(0), |stdout| stdout.take(CODE_BYTES_MAX).read_to_end(&mut answer));
             // Nobody listens only if it took too long.
             let _ = done.send(read.map(|_| answer));
         });
@@ -158,7 +162,7 @@ pub(crate) fn serve(memory_bytes: &str) -> anyhow::Result<()> {
 }
 
 /// Bounds the memory of this process to what it writes to, and offers it first where
-/// memory runs out all the same.
+/// memory runs out all the same and the system takes single processes.
 fn bound(memory_bytes: u64) -> anyhow::Result<()> {
     let limit = Rlimit { current: Some(memory_bytes), maximum: Some(memory_bytes) };
     setrlimit(Resource::Data, limit).context("cannot bound the memory of this process")?;

@@ -90,6 +90,9 @@ impl Engine {
         load::check_format(bytes)?;
         let compiled = {
             let _alone = self.shared.compiling.lock().unwrap_or_else(PoisonError::into_inner);
+            if stop() {
+                return Err(LoadError::NotCompiled { problem: "it was not waited for".to_owned() });
+            }
             match &self.shared.compiler {
                 None => load::compile(&self.shared.wasmtime, bytes)?,
                 Some(compiler) => compiler::compile(&self.shared.wasmtime, compiler, bytes, stop)?,

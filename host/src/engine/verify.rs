@@ -23,17 +23,11 @@ const CONDITIONS_MAX: usize = 64;
 
 /// Whether an observation may be shown.
 pub(super) fn observation(observation: &Observation, limits: &Limits) -> Result<(), CallError> {
-    let kinds = || observation.observed.iter().chain(&observation.departed);
-    let objects = || kinds().flat_map(|kind| &kind.objects);
     let count = observation.observed.iter().map(|kind| kind.objects.len()).sum();
     if count > limits.objects {
         return Err(CallError::TooManyObserved { count, limit: limits.objects });
     }
-    let others = observation.resource.len() + observation.settings.len() + observation.carry.len();
-    let answers = observation.answers.iter().map(|answer| answer.id.len() + answer.response.bytes());
-    let probes = observation.probes.iter().map(|report| report.id.len() + report.end.bytes());
-    let asked = answers.sum::<usize>() + probes.sum::<usize>();
-    let bytes = others + asked + objects().map(|object| object.len()).sum::<usize>();
+    let bytes = observation.bytes();
     if bytes > limits.input_bytes {
         return Err(CallError::InputTooLarge { bytes, limit: limits.input_bytes });
     }

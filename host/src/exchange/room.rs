@@ -21,6 +21,11 @@ impl Room {
         self.left.load(Ordering::Relaxed)
     }
 
+    /// Gives room back that was taken.
+    pub fn give_back(&self, bytes: usize) {
+        self.left.fetch_add(bytes, Ordering::Relaxed);
+    }
+
     /// Takes room for so many bytes; false if there is not as much left, and then
     /// none is taken.
     pub fn take(&self, bytes: usize) -> bool {
@@ -41,5 +46,7 @@ mod tests {
         assert!(!room.take(5));
         assert!(room.take(4));
         assert!(!room.take(1));
+        room.give_back(3);
+        assert_eq!(room.left(), 3);
     }
 }

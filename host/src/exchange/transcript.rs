@@ -36,9 +36,12 @@ impl Transcript {
         Self { room, ..Self::default() }
     }
 
-    /// So many bytes more have come.
+    /// So many bytes more have come. Those that there is no room for are dropped.
     pub(super) fn received(&mut self, count: usize) {
-        self.exhausted |= self.room.as_ref().is_some_and(|room| !room.take(count));
+        if self.room.as_ref().is_some_and(|room| !room.take(count)) {
+            self.exhausted = true;
+            self.bytes.truncate(self.bytes.len().saturating_sub(count));
+        }
     }
 
     /// Forgets the whole replies. What came beyond them belongs to the next one.

@@ -39,3 +39,19 @@ pub struct Observation {
     /// The Operlet's settings: a JSON object.
     pub settings: Arc<str>,
 }
+
+impl Observation {
+    /// How much there is to read, in bytes: what the limit of the input is about.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let objects = self.observed.iter().chain(&self.departed).flat_map(|kind| &kind.objects);
+        let answers = self.answers.iter().map(|answer| answer.id.len() + answer.response.bytes());
+        let probes = self.probes.iter().map(|report| report.id.len() + report.end.bytes());
+        self.resource.len()
+            + self.settings.len()
+            + self.carry.len()
+            + objects.map(|object| object.len()).sum::<usize>()
+            + answers.sum::<usize>()
+            + probes.sum::<usize>()
+    }
+}

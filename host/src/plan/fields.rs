@@ -83,9 +83,15 @@ impl<'a> Field<'a> {
     }
 
     /// The JSON of all of it.
+    ///
+    /// The API server reads an apply as YAML, whose parser knows no character in two
+    /// escapes (`\\ud83d\\ude00`); such a text is written anew.
     pub(super) fn json(&self) -> String {
         // Maps with names for keys, and values that are JSON, can be written.
-        serde_json::to_string(self).unwrap_or_default()
+        let text = serde_json::to_string(self).unwrap_or_default();
+        let escaped = ["\\ud", "\\uD"].iter().any(|escape| text.contains(escape));
+        let anew = || serde_json::from_str::<Value>(&text).ok().map(|value| value.to_string());
+        escaped.then(anew).flatten().unwrap_or(text)
     }
 }
 
@@ -168,6 +174,11 @@ mod tests {
         assert!(inner.member("x").is_none());
         assert_eq!(inner.member("y").and_then(|field| field.text()).as_deref(), Some("\"q"));
         assert_eq!(field.json(), r#"{"a":{"y":"\"q"}}"#);
+    }
+
+    #[test]
+    fn a_character_in_two_escapes_is_written_as_one() {
+        check(r#"{"a":"\ud83d\ude00"}"#, |_| {}, "{\"a\":\"\u{1f600}\"}");
     }
 
     #[test]
