@@ -1,6 +1,10 @@
 //! What a new user does first.
 
-use crate::{cluster::shared, redis::Redis};
+use crate::{
+    cluster::shared,
+    kubectl::{check, eventually},
+    redis::Redis,
+};
 
 #[test]
 fn the_sample_becomes_a_primary_with_two_replicas_that_serve() {
@@ -63,6 +67,10 @@ fn every_supported_server_runs_and_replicates() {
         );
         let pod = format!("{name}-0");
         let exec = ["exec", "-n", &namespace.name, &pod, "-c", "redis", "--", "sh", "-c", &script];
-        assert_eq!(cluster.kubectl.run(&exec).split_whitespace().collect::<Vec<_>>(), ["OK", "1"]);
+        // The nodes learn of the Service's pod a moment after the pod is ready.
+        eventually(&format!("{name} takes writes and has them replicated"), || {
+            let told = cluster.kubectl.try_run(&exec)?;
+            check(told.split_whitespace().eq(["OK", "1"]), told)
+        });
     }
 }
