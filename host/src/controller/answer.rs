@@ -148,7 +148,10 @@ impl Asking<'_> {
                 .await
             {
                 Ok(page) => page,
-                Err(error) => return failed(&error, read, &format!("list {}", kind.plural)),
+                Err(error) => {
+                    self.room.give_back(listed.bytes);
+                    return failed(&error, read, &format!("list {}", kind.plural));
+                }
             };
             listed.from = page.metadata.continue_.filter(|from| !from.is_empty());
             if !listed.take(&shared, page.items, self.room) {

@@ -17,7 +17,6 @@ use std::{
 
 use anyhow::Context as _;
 use rustix::process::{Resource, Rlimit, setrlimit};
-
 use wasmtime::component::Component as Compiled;
 
 use super::load::{self, LoadError};
