@@ -4,9 +4,14 @@
 //! same logic is a library, [`reconcile`](operlet_sdk::Operator::reconcile) an
 //! ordinary function.
 
+mod asked;
 mod build;
+mod carried;
+mod chance;
 #[cfg(feature = "crd")]
 pub mod crd;
+mod facts;
+mod hash;
 mod images;
 mod kubernetes;
 mod names;
@@ -14,6 +19,7 @@ mod observed;
 pub mod protocol;
 mod quantity;
 mod reconcile;
+mod recorded;
 mod report;
 mod reserved;
 pub mod spec;
@@ -32,6 +38,9 @@ pub const VERSION: &str = match option_env!("OPERLET_COMPONENT_VERSION") {
     None => env!("CARGO_PKG_VERSION"),
 };
 
+/// The version of what is on record in the status; 1 had no record.
+const STATE: u32 = 2;
+
 /// The operator of the kind `Redis`.
 #[derive(Debug)]
 pub struct RedisOperlet;
@@ -46,6 +55,8 @@ impl Operator for RedisOperlet {
             .child_kept(&kinds::SECRET)
             .child_kept(&kinds::PERSISTENT_VOLUME_CLAIM)
             .child_kept(&kinds::POD)
+            .observes(&kinds::ENDPOINT_SLICE)
+            .state(STATE, &[1, STATE])
             .port(names::PORT)
     }
 

@@ -10,7 +10,7 @@ pub(crate) const BY_FIELD: [(&str, &[&str]); 4] = [
 ];
 
 /// Settings that the operator needs as it sets them.
-pub(crate) const OWNED: [&str; 18] = [
+pub(crate) const OWNED: [&str; 24] = [
     "appenddirname",
     "appendfilename",
     "bind",
@@ -24,16 +24,22 @@ pub(crate) const OWNED: [&str; 18] = [
     "port",
     "protected-mode",
     "rename-command",
+    "repl-backlog-ttl",
+    "repl-diskless-load",
     "repl-ping-replica-period",
     "repl-ping-slave-period",
+    "repl-timeout",
+    "replica-priority",
+    "replica-read-only",
+    "replica-serve-stale-data",
     "supervised",
     "unixsocket",
     "unixsocketperm",
 ];
 
 /// Families of settings that the operator needs as it sets them.
-pub(crate) const PREFIXES: [&str; 6] =
-    ["cluster-", "min-replicas-", "min-slaves-", "replica-announce-", "slave-announce-", "tls-"];
+pub(crate) const PREFIXES: [&str; 7] =
+    ["cluster-", "min-replicas-", "min-slaves-", "proc-title-", "replica-announce-", "slave-", "tls-"];
 
 /// Why `config` may not set this, none if it may.
 pub(crate) fn refusal(setting: &str) -> Option<String> {

@@ -65,6 +65,30 @@ pub struct RedisSpec {
     #[serde(default)]
     pub paused: bool,
 
+    /// While true there are no pods, and the data stays on its volumes. It needs storage and persistence.
+    #[serde(default)]
+    pub hibernated: bool,
+
+    /// How many replicas a write needs, and what counts as one.
+    #[serde(default)]
+    pub replication: Replication,
+
+    /// What happens when the primary is lost.
+    #[serde(default)]
+    pub failover: Failover,
+
+    /// A request to hand over to another pod, made once for each requestID.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub switchover: Option<Switchover>,
+
+    /// How pods are replaced when something changes that needs it.
+    #[serde(default)]
+    pub update: Update,
+
+    /// Encryption of all traffic: of clients, between pods and with the operator. It can be neither added nor removed later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<Tls>,
+
     /// A volume for the data of each pod. Without it the data of a pod is gone when the pod is. It can be neither added nor removed later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub storage: Option<Storage>,
@@ -73,7 +97,7 @@ pub struct RedisSpec {
     #[serde(default)]
     pub persistence: Persistence,
 
-    /// Further settings of the server, as in redis.conf, with names in lower case. A change restarts the pods one after the other. What the operator sets itself is refused.
+    /// Further settings of the server, as in redis.conf, with names in lower case. A change is applied while the servers run, or restarts the pods one after the other where it has to. What the operator sets itself is refused.
     #[serde(default)]
     #[cfg_attr(
         feature = "crd",
@@ -103,6 +127,100 @@ pub struct RedisSpec {
     /// How the Services are made.
     #[serde(default)]
     pub services: Services,
+}
+
+/// How many replicas a write needs, and what counts as one.
+#[derive(Debug, Clone, Copy, Deserialize, Serialize)]
+#[cfg_attr(feature = "crd", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase", default)]
+pub struct Replication {
+    /// The primary refuses writes while fewer replicas than this follow it. Without it half the replicas, rounded up, and 0 for fewer than two.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "crd", schemars(range(min = 0, max = 8)))]
+    pub min_replicas_to_write: Option<i32>,
+    /// A replica that has acknowledged nothing for so many seconds does not count.
+    #[cfg_attr(feature = "crd", schemars(range(min = 1, max = 3600)))]
+    pub max_lag_seconds: i32,
+}
+
+/// What happens when the primary is lost.
+#[derive(Debug, Clone, Copy, Deserialize, Serialize)]
+#[cfg_attr(feature = "crd", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase", default)]
+pub struct Failover {
+    /// Safe never loses a write that WAIT confirmed, and rather waits; Available goes on after the timeouts. Without it Safe, and Available without replicas.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mode: Option<FailoverMode>,
+    /// The primary is suspected when it has been silent for so many seconds.
+    #[cfg_attr(feature = "crd", schemars(range(min = 2, max = 3600)))]
+    pub detect_seconds: i32,
+    /// A server that has been silent for so many seconds is restarted.
+    #[cfg_attr(feature = "crd", schemars(range(min = 3, max = 3600)))]
+    pub liveness_seconds: i32,
+    /// For how many seconds Available waits for a proof that the old primary takes no more writes.
+    #[cfg_attr(feature = "crd", schemars(range(min = 0, max = 86_400)))]
+    pub fence_timeout_seconds: i32,
+    /// For how many seconds Available waits for lost data to come back.
+    #[cfg_attr(feature = "crd", schemars(range(min = 0, max = 86_400)))]
+    pub recovery_timeout_seconds: i32,
+}
+
+/// What is given up when both cannot be had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[cfg_attr(feature = "crd", derive(schemars::JsonSchema))]
+pub enum FailoverMode {
+    /// Being available.
+    Safe,
+    /// Writes.
+    Available,
+}
+
+/// A request to hand over to another pod.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[cfg_attr(feature = "crd", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct Switchover {
+    /// The pod that should be the primary; any replica without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "crd", schemars(length(min = 1, max = 63)))]
+    pub target: Option<String>,
+    /// Tells one request from another: change it to ask again.
+    #[serde(rename = "requestID")]
+    #[cfg_attr(feature = "crd", schemars(length(min = 1, max = 63)))]
+    pub request_id: String,
+}
+
+/// How pods are replaced.
+#[derive(Debug, Clone, Copy, Deserialize, Serialize)]
+#[cfg_attr(feature = "crd", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase", default)]
+pub struct Update {
+    /// Automatic replaces replicas, hands over and replaces the old primary; PauseBeforePrimary leaves the primary until a switchover is asked for.
+    pub strategy: UpdateStrategy,
+    /// How many seconds a hand-over may take before it is given up; clients' writes wait meanwhile.
+    #[cfg_attr(feature = "crd", schemars(range(min = 1, max = 50)))]
+    pub switchover_timeout_seconds: i32,
+}
+
+/// How pods are replaced.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[cfg_attr(feature = "crd", derive(schemars::JsonSchema))]
+pub enum UpdateStrategy {
+    /// All of them, the primary last.
+    #[default]
+    Automatic,
+    /// All but the primary.
+    PauseBeforePrimary,
+}
+
+/// Encryption of all traffic.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[cfg_attr(feature = "crd", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct Tls {
+    /// A Secret of type kubernetes.io/tls in the same namespace, with `ca.crt` as well. Its certificate must be for NAME.NAMESPACE.svc, and be good for servers and clients.
+    #[cfg_attr(feature = "crd", schemars(length(min = 1, max = 253)))]
+    pub secret_name: String,
 }
 
 /// A volume for the data of each pod.
@@ -387,6 +505,30 @@ impl Default for Persistence {
             fsync: Fsync::default(),
             save: save.map(|(seconds, changes)| SavePoint { seconds, changes }).to_vec(),
         }
+    }
+}
+
+impl Default for Replication {
+    fn default() -> Self {
+        Self { min_replicas_to_write: None, max_lag_seconds: 5 }
+    }
+}
+
+impl Default for Failover {
+    fn default() -> Self {
+        Self {
+            mode: None,
+            detect_seconds: 3,
+            liveness_seconds: 6,
+            fence_timeout_seconds: 0,
+            recovery_timeout_seconds: 300,
+        }
+    }
+}
+
+impl Default for Update {
+    fn default() -> Self {
+        Self { strategy: UpdateStrategy::default(), switchover_timeout_seconds: 10 }
     }
 }
 

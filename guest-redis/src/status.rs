@@ -19,13 +19,38 @@ pub struct RedisStatus {
     /// The version of the operlet that decided last.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub operlet_version: Option<String>,
-    /// How it is in one word: Creating, Running, Updating or Degraded.
+    /// How it is in one word: Creating, Running, Updating, FailingOver, SwitchingOver, Degraded or Hibernated.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "crd", schemars(with = "Option<String>"))]
-    pub phase: Option<Phase>,
-    /// The primary.
+    pub phase: Option<String>,
+    /// Counts the reigns of primaries; it only grows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub epoch: Option<u32>,
+    /// The last confirmed primary.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub primary: Option<Primary>,
+    /// The processes that may hold writes of this reign, besides the primary.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "crd", schemars(extend("x-kubernetes-list-type" = "atomic")))]
+    pub followers: Vec<Follower>,
+    /// Those of the reign before, until this one's writes are held by enough replicas.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "crd", schemars(extend("x-kubernetes-list-type" = "atomic")))]
+    pub former_followers: Vec<Follower>,
+    /// The bound on what a primary without replicas accepts, as it is surely in force.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub effective: Option<Effective>,
+    /// How many replicas are known to hold every write that WAIT confirmed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proven: Option<u8>,
+    /// The change of primary that is under way.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failover: Option<Failover>,
+    /// Whether every pod was shut down in good order, the data complete.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hibernated: Option<bool>,
+    /// The last request for a switchover that was dealt with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub switchover: Option<Switchover>,
     /// The version that runs, or the image that was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
@@ -63,25 +88,116 @@ pub struct RedisStatus {
     pub conditions: Vec<Condition>,
 }
 
-/// How a Redis is, in one word.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
-pub enum Phase {
-    /// It has not been complete yet.
-    Creating,
-    /// All pods are ready and as they should be.
-    Running,
-    /// Pods are being added, removed or replaced.
-    Updating,
-    /// Pods that should be ready are not.
-    Degraded,
+/// The last confirmed primary.
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[cfg_attr(feature = "crd", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase", default)]
+pub struct Primary {
+    /// Which process.
+    #[serde(flatten)]
+    pub who: Incarnation,
+    /// The replication id of its reign.
+    pub replid: String,
+    /// The offset that its reign began with.
+    pub began: i64,
+    /// Whether enough replicas carry that id, so that the reign before is history.
+    pub carried: bool,
+    /// When its death was proven.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "crd", schemars(extend("format" = "date-time")))]
+    pub dead: Option<String>,
 }
 
-/// The primary.
+/// One life of one process: a restart makes another.
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[cfg_attr(feature = "crd", derive(schemars::JsonSchema))]
+#[serde(default)]
+pub struct Incarnation {
+    /// The pod it runs in.
+    pub pod: String,
+    /// That pod's uid.
+    pub uid: String,
+    /// What `INFO server` says as `run_id`.
+    #[serde(rename = "runID")]
+    pub run_id: String,
+}
+
+/// A process that may hold writes.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[cfg_attr(feature = "crd", derive(schemars::JsonSchema))]
-pub struct Primary {
-    /// Its pod.
-    pub pod: String,
+pub struct Follower {
+    /// Which process.
+    #[serde(flatten)]
+    pub who: Incarnation,
+    /// When its death was proven.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "crd", schemars(extend("format" = "date-time")))]
+    pub dead: Option<String>,
+    /// When it was first seen cut off from the primary in this epoch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "crd", schemars(extend("format" = "date-time")))]
+    pub told: Option<String>,
+}
+
+/// The bound on what a primary without replicas accepts.
+#[derive(Debug, Clone, Copy, Deserialize, Serialize)]
+#[cfg_attr(feature = "crd", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct Effective {
+    /// The lowest `min-replicas-to-write` possibly in force.
+    pub min_replicas_to_write: u8,
+    /// The highest `min-replicas-max-lag` possibly in force.
+    pub max_lag_seconds: u32,
+}
+
+/// A change of primary.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[cfg_attr(feature = "crd", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct Failover {
+    /// How far it has come: HandOver, Fence, Promote, Open or Kick.
+    pub phase: String,
+    /// Why it is made: Bootstrap, Lost, Planned or Hibernate.
+    pub cause: String,
+    /// The primary before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<Incarnation>,
+    /// Who is to be the primary.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<Target>,
+    /// Targets of earlier epochs that may have been promoted without a witness.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "crd", schemars(extend("x-kubernetes-list-type" = "atomic")))]
+    pub doubtful: Vec<Follower>,
+    /// The pod whose data decides when there is no primary on record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claim: Option<String>,
+    /// When it began.
+    #[cfg_attr(feature = "crd", schemars(extend("format" = "date-time")))]
+    pub started_at: String,
+}
+
+/// Who is to be the primary.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[cfg_attr(feature = "crd", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct Target {
+    /// Which process.
+    #[serde(flatten)]
+    pub who: Incarnation,
+    /// The replication id it had.
+    pub replid: String,
+    /// The offset it had, cut off from any primary, where nothing moves it.
+    pub offset: i64,
+}
+
+/// A request for a switchover.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[cfg_attr(feature = "crd", derive(schemars::JsonSchema))]
+pub struct Switchover {
+    /// Which request of the spec.
+    #[serde(rename = "requestID")]
+    pub request_id: String,
 }
 
 /// A pod.
@@ -90,21 +206,16 @@ pub struct Primary {
 pub struct Member {
     /// Its name.
     pub pod: String,
-    /// What it is for: primary or replica.
-    #[cfg_attr(feature = "crd", schemars(with = "String"))]
-    pub role: Role,
-    /// Whether it is ready: it serves, and if it is a replica, it follows.
+    /// What it is: primary, replica, or unknown if it does not answer.
+    pub role: String,
+    /// Whether its link to the primary is up or down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link: Option<String>,
+    /// Whether it has what the primary has: inSync, lagging, syncing or down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sync: Option<String>,
+    /// Whether its pod is ready.
     pub ready: bool,
-}
-
-/// What a pod is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Role {
-    /// It takes writes.
-    Primary,
-    /// It follows the primary.
-    Replica,
 }
 
 /// The configuration of the servers.

@@ -81,6 +81,9 @@ pub mod kinds {
 
     /// `v1` `ConfigMap`
     pub const CONFIG_MAP: Kind = Kind::new("", "v1", "ConfigMap", "configmaps", true);
+    /// `discovery.k8s.io/v1` `EndpointSlice`
+    pub const ENDPOINT_SLICE: Kind =
+        Kind::new("discovery.k8s.io", "v1", "EndpointSlice", "endpointslices", true);
     /// `v1` `LimitRange`
     pub const LIMIT_RANGE: Kind = Kind::new("", "v1", "LimitRange", "limitranges", true);
     /// `v1` `PersistentVolumeClaim`

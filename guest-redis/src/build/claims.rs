@@ -3,36 +3,43 @@ use operlet_sdk::{Failure, Outcome};
 use super::Instance;
 use crate::{
     kubernetes::{Claim, ClaimRequests, ClaimResources, ClaimSpec, Map, Metadata},
+    names::EPOCH_ANNOTATION,
     observed::Observed,
+    protocol::step::Settlement,
     quantity,
 };
 
-/// Asks for more storage where a claim asks for less than the spec. The claim
-/// template cannot change, so this goes for claims of new pods as well.
+/// Asks for more storage where a claim asks for less than the spec, and marks that of
+/// the primary with its epoch. The claim template cannot change, so this goes for claims
+/// of new pods as well. A field once written is written each time: left out, it would be
+/// taken away.
 pub(super) fn intend(
     instance: &Instance<'_>,
     observed: &Observed<'_>,
+    settlement: &Settlement,
     outcome: &mut Outcome,
 ) -> Result<(), Failure> {
     let Some(storage) = &instance.spec.storage else { return Ok(()) };
     let wanted = quantity::bytes(&storage.size);
-    for (_, claim) in &observed.claims {
-        // A claim that cannot be read or is larger is left alone.
-        let smaller = quantity::bytes(claim.size()).is_some_and(|size| Some(size) < wanted);
-        if !smaller || claim.metadata.deletion_timestamp.is_some() {
+    for (ordinal, claim) in &observed.claims {
+        if claim.metadata.deletion_timestamp.is_some() {
             continue;
         }
-        let name = claim.metadata.name.as_str();
+        // A claim that cannot be read or is larger is left as it is.
+        let smaller = quantity::bytes(claim.size()).is_some_and(|size| Some(size) < wanted);
+        let size = if smaller { storage.size.as_str() } else { claim.size() };
+        let epoch = super::epoch(*ordinal, claim.metadata.epoch(), settlement);
+        let annotations = epoch.as_deref().map(|epoch| (EPOCH_ANNOTATION, epoch)).into_iter().collect();
         outcome.amend(
             claim.metadata.uid.as_str(),
             &Claim {
                 api_version: "v1",
                 kind: "PersistentVolumeClaim",
-                metadata: Metadata { name, labels: Map::new(), annotations: Map::new() },
+                metadata: Metadata { name: &claim.metadata.name, labels: Map::new(), annotations },
                 spec: ClaimSpec {
                     access_modes: None,
                     storage_class_name: None,
-                    resources: ClaimResources { requests: ClaimRequests { storage: &storage.size } },
+                    resources: ClaimResources { requests: ClaimRequests { storage: size } },
                 },
             },
         )?;

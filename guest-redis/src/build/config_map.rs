@@ -1,5 +1,8 @@
-use super::Instance;
-use crate::kubernetes::{ConfigMap, Map};
+use super::{Instance, users};
+use crate::{
+    hash::fnv,
+    kubernetes::{ConfigMap, Map},
+};
 
 const START: &str = include_str!("../scripts/start.sh");
 const PROBE: &str = include_str!("../scripts/probe.sh");
@@ -10,16 +13,22 @@ pub(super) fn config_map<'a>(instance: &'a Instance<'a>) -> ConfigMap<'a> {
         api_version: "v1",
         kind: "ConfigMap",
         metadata: instance.metadata(&instance.names.config),
-        data: Map::from([("probe.sh", PROBE), ("redis.conf", &instance.redis_conf), ("start.sh", START)]),
+        data: Map::from([
+            ("default.acl", users::DEFAULT),
+            ("health.acl", users::HEALTH),
+            ("liveness", if instance.spec.replicas > 0 { "on" } else { "off" }),
+            ("operator.acl", users::OPERATOR),
+            ("probe.acl", users::PROBE),
+            ("probe.sh", PROBE),
+            ("redis.conf", &instance.redis_conf),
+            ("start.sh", START),
+        ]),
     }
 }
 
-/// A hash of all that the ConfigMap holds.
+/// A hash of all that a server is started with.
 pub(super) fn hash(redis_conf: &str) -> String {
-    // FNV-1a: it only has to notice changes, and its code is three lines.
-    let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
-    for byte in [redis_conf, START, PROBE].iter().flat_map(|text| text.bytes()) {
-        hash = (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
-    }
+    let users = [users::DEFAULT, users::HEALTH, users::OPERATOR, users::PROBE];
+    let hash = fnv([redis_conf, START, PROBE].iter().chain(&users).flat_map(|text| text.bytes()));
     format!("{hash:016x}")
 }

@@ -8,10 +8,20 @@ mod redis_conf;
 mod secret;
 mod services;
 mod stateful_set;
+pub(crate) mod users;
 
-use operlet_sdk::{Failure, Outcome};
+use operlet_sdk::{Failure, Outcome, SecretEntry, Tls, Transport};
 
-use crate::{kubernetes::Metadata, names::Names, observed::Observed, spec::RedisSpec};
+use crate::{
+    kubernetes::Metadata,
+    names::Names,
+    observed::Observed,
+    protocol::{
+        record::{Epoch, Ordinal, Record},
+        step::{Selection, Settlement},
+    },
+    spec::RedisSpec,
+};
 
 /// One Redis as it should be.
 #[derive(Debug)]
@@ -22,13 +32,16 @@ pub(crate) struct Instance<'a> {
     pub(crate) redis_conf: String,
     /// Of everything that pods read when they start.
     pub(crate) config_hash: String,
+    /// For how many seconds a pod that is deleted waits for another to take over.
+    hand_over: String,
 }
 
 impl<'a> Instance<'a> {
     pub(crate) fn new(names: &'a Names<'a>, spec: &'a RedisSpec, image: &'a str) -> Self {
         let redis_conf = redis_conf::redis_conf(spec);
         let config_hash = config_map::hash(&redis_conf);
-        Self { names, spec, image, redis_conf, config_hash }
+        let hand_over = spec.update.switchover_timeout_seconds.to_string();
+        Self { names, spec, image, redis_conf, config_hash, hand_over }
     }
 
     /// How many pods there are: the primary and its replicas.
@@ -39,6 +52,22 @@ impl<'a> Instance<'a> {
     /// The Secret that the password is read from.
     pub(crate) fn secret_name(&self) -> &str {
         self.spec.auth.as_ref().map_or(&self.names.auth, |auth| &auth.secret_ref.name)
+    }
+
+    /// How the pods are spoken to.
+    pub(crate) fn transport(&self) -> Transport {
+        let Some(tls) = &self.spec.tls else { return Transport::Plain };
+        Transport::Tls(Tls {
+            ca: SecretEntry { name: tls.secret_name.clone(), key: "ca.crt".to_owned() },
+            server_name: self.names.host.clone(),
+            client_certificate: Some(tls.secret_name.clone()),
+        })
+    }
+
+    /// How often in a row a server may fail to answer before it is restarted: a second
+    /// passes before it is asked first, and one before it is ended.
+    fn liveness_failures(&self) -> u32 {
+        u32::try_from(self.spec.failover.liveness_seconds).unwrap_or_default().saturating_sub(2).max(1)
     }
 
     fn metadata(&self, name: &'a str) -> Metadata<'a> {
@@ -52,20 +81,35 @@ pub(crate) fn intend(
     instance: &Instance<'_>,
     observed: &Observed<'_>,
     entropy: &[u8],
+    settlement: &Settlement,
+    record: &Record,
     outcome: &mut Outcome,
 ) -> Result<(), Failure> {
-    if instance.spec.auth.is_none() && !observed.auth_secret {
-        secret::intend(instance, entropy, outcome)?;
+    if instance.spec.auth.is_none() && observed.auth_secret.is_none() {
+        secret::auth(instance, entropy, outcome)?;
+    }
+    if observed.operator_secret.is_none() {
+        secret::operator(instance, entropy, outcome)?;
     }
     outcome.ensure(&config_map::config_map(instance))?;
-    for service in services::services(instance) {
-        outcome.ensure(&service)?;
-    }
-    outcome.ensure(&stateful_set::stateful_set(instance, observed))?;
+    services::intend(instance, observed, settlement.service, outcome)?;
+    let pods = settlement.pods.map_or_else(|| kept(instance, observed), i32::from);
+    outcome.ensure(&stateful_set::stateful_set(instance, observed, pods))?;
     // Of a lone primary it would either block every drain or mean nothing.
     if instance.spec.replicas > 0 {
         outcome.ensure(&disruption_budget::disruption_budget(instance))?;
     }
-    pods::intend(instance, observed, outcome)?;
-    claims::intend(instance, observed, outcome)
+    pods::intend(instance, observed, settlement, record, outcome)?;
+    claims::intend(instance, observed, settlement, outcome)
+}
+
+/// As many pods as there are to be now, whoever said so.
+fn kept(instance: &Instance<'_>, observed: &Observed<'_>) -> i32 {
+    observed.stateful_set.as_ref().map_or_else(|| instance.pods(), |set| set.spec.replicas)
+}
+
+/// The epoch that the place of a pod's data should record, if any.
+fn epoch(ordinal: Ordinal, before: Option<Epoch>, settlement: &Settlement) -> Option<String> {
+    let mark = settlement.mark.filter(|(pod, _)| *pod == ordinal).map(|(_, epoch)| epoch);
+    before.max(mark).map(|epoch| epoch.to_string())
 }

@@ -1,28 +1,44 @@
-use operlet_sdk::{Failure, Outcome};
+use operlet_sdk::{Failure, Outcome, kinds};
 
 use super::Instance;
 use crate::{
     kubernetes::{Map, Metadata, PodLabels},
-    names::ROLE_LABEL,
+    names::{EPOCH_ANNOTATION, ROLE_LABEL},
     observed::Observed,
+    protocol::{record::Record, step::Settlement},
+    recorded::uuid,
 };
 
-/// Marks each pod with its role. Interim: the ordinal decides, 0 is the primary.
+/// Marks each pod with its role, and without volumes the primary with its epoch.
+/// Deletes the one that is to be replaced.
 pub(super) fn intend(
     instance: &Instance<'_>,
     observed: &Observed<'_>,
+    settlement: &Settlement,
+    record: &Record,
     outcome: &mut Outcome,
 ) -> Result<(), Failure> {
-    for (_, pod) in &observed.pods {
-        let name = pod.metadata.name.as_str();
-        let role = if name == instance.names.primary_pod { "primary" } else { "replica" };
+    let primary = record.primary.as_ref().map(|primary| (primary.who.pod, uuid(&primary.who.uid)));
+    for (ordinal, pod) in &observed.pods {
+        let uid = pod.metadata.uid.as_str();
+        if settlement.delete.is_some_and(|delete| delete.pod == *ordinal && uuid(&delete.uid) == uid) {
+            outcome.remove(&kinds::POD, pod.metadata.name.as_str(), uid);
+            continue;
+        }
+        let is_primary = primary.as_ref().is_some_and(|(pod, of)| pod == ordinal && of == uid);
+        let role = if is_primary { "primary" } else { "replica" };
+        let epoch = super::epoch(*ordinal, pod.metadata.epoch(), settlement);
+        let mut annotations = Map::new();
+        if let (None, Some(epoch)) = (&instance.spec.storage, &epoch) {
+            annotations.insert(EPOCH_ANNOTATION, epoch);
+        }
         let labels = Map::from([(ROLE_LABEL, role)]);
         outcome.amend(
-            pod.metadata.uid.as_str(),
+            uid,
             &PodLabels {
                 api_version: "v1",
                 kind: "Pod",
-                metadata: Metadata { name, labels, annotations: Map::new() },
+                metadata: Metadata { name: &pod.metadata.name, labels, annotations },
             },
         )?;
     }

@@ -14,6 +14,10 @@ protected-mode yes
 dir /data
 # A short period shows within seconds that a link is dead.
 repl-ping-replica-period 1
+# Without its backlog a primary would begin a history of its own with the next replica.
+repl-backlog-ttl 0
+# Nobody's replica, until the operator says whose: a server that lost its data can empty nobody.
+replicaof 127.0.0.1 1
 ";
 
 /// What is better than the server's default, and may be changed.
@@ -22,10 +26,8 @@ const PREFERRED: &str = "\
 repl-diskless-sync-delay 0
 ";
 
-/// The part that differs from pod to pod; the start script writes it.
-const INSTANCE: &str = "include /run/redis/instance.conf\n";
-
-/// The configuration file of every server of a Redis. What is written later wins.
+/// The configuration file of every server of a Redis. What is written later wins, and
+/// what differs from pod to pod the start script writes after it.
 pub(super) fn redis_conf(spec: &RedisSpec) -> String {
     let mut text = String::with_capacity(1024);
     text.push_str(FIXED);
@@ -35,7 +37,6 @@ pub(super) fn redis_conf(spec: &RedisSpec) -> String {
     for (setting, value) in &spec.config {
         push(&mut text, setting, if value.is_empty() { "\"\"" } else { value });
     }
-    text.push_str(INSTANCE);
     text
 }
 

@@ -2,10 +2,10 @@ use super::Instance;
 use crate::{
     kubernetes::{
         Capabilities, Claim, ClaimRequests, ClaimResources, ClaimSpec, ClaimTemplates, Container,
-        ContainerPort, DnsConfig, DnsOption, EnvironmentVariable, Exec, FieldReference, KeyToPath,
-        LabelSelector, Map, Metadata, PodSecurityContext, PodSpec, PodTemplate, Probe, SeccompProfile,
-        SecurityContext, StatefulSet, StatefulSetSpec, TemplateMetadata, TopologySpreadConstraint,
-        UpdateStrategy, ValueFrom, Volume, VolumeMount, VolumeSource,
+        ContainerPort, DnsConfig, DnsOption, EnvironmentVariable, Exec, FieldReference, Handler, KeyToPath,
+        LabelSelector, Lifecycle, Map, Metadata, PodSecurityContext, PodSpec, PodTemplate, Probe,
+        SeccompProfile, SecurityContext, StatefulSet, StatefulSetSpec, TemplateMetadata,
+        TopologySpreadConstraint, UpdateStrategy, ValueFrom, Volume, VolumeMount, VolumeSource,
     },
     names::{CONFIG_ANNOTATION, PORT},
     observed::Observed,
@@ -15,12 +15,19 @@ use crate::{
 /// The user and group `redis` of the official images of Redis and Valkey.
 const USER: u32 = 999;
 
-/// Enough to write a last snapshot of a data set of some gigabytes.
+/// How long a server may take to answer at all; it answers while it loads.
+const START_SECONDS: u32 = 60;
+
+/// Enough to hand over and to write a last snapshot of a data set of some gigabytes.
 const TERMINATION_SECONDS: u32 = 60;
 
 /// The pods. `serviceName`, `podManagementPolicy`, `selector` and the claim templates
 /// can never change.
-pub(super) fn stateful_set<'a>(instance: &'a Instance<'a>, observed: &'a Observed<'a>) -> StatefulSet<'a> {
+pub(super) fn stateful_set<'a>(
+    instance: &'a Instance<'a>,
+    observed: &'a Observed<'a>,
+    pods: i32,
+) -> StatefulSet<'a> {
     let names = instance.names;
     let storage = instance.spec.storage.as_ref();
     StatefulSet {
@@ -29,9 +36,10 @@ pub(super) fn stateful_set<'a>(instance: &'a Instance<'a>, observed: &'a Observe
         metadata: instance.metadata(names.redis),
         spec: StatefulSetSpec {
             service_name: &names.headless,
-            replicas: instance.pods(),
+            replicas: pods,
             pod_management_policy: "Parallel",
-            update_strategy: UpdateStrategy { class: "RollingUpdate" },
+            // The protocol says which pod goes when.
+            update_strategy: UpdateStrategy { class: "OnDelete" },
             persistent_volume_claim_retention_policy: storage.map(|storage| storage.retention),
             selector: LabelSelector { match_labels: names.selector() },
             template: PodTemplate {
@@ -113,35 +121,51 @@ fn container<'a>(instance: &'a Instance<'a>) -> Container<'a> {
             field("POD_NAME", "metadata.name"),
             field("POD_NAMESPACE", "metadata.namespace"),
             variable("HEADLESS_SERVICE", &names.headless),
-            variable("PRIMARY_POD", &names.primary_pod),
+            field("POD_UID", "metadata.uid"),
         ],
         ports: [ContainerPort { name: "redis", container_port: PORT, protocol: "TCP" }],
         resources: &instance.spec.resources,
-        // A minute of silence: a long script or a slow disk is no reason to restart.
-        liveness_probe: probe("live", 10, 6),
-        readiness_probe: probe("ready", 2, 2),
+        lifecycle: Lifecycle {
+            pre_stop: Handler {
+                exec: Exec {
+                    command: vec!["/bin/sh", "/etc/redis/probe.sh", "handed-over", &instance.hand_over],
+                },
+            },
+        },
+        startup_probe: probe("started", START_SECONDS),
+        liveness_probe: Probe {
+            // One that does not answer does not end in good order either.
+            termination_grace_period_seconds: Some(1),
+            ..probe("live", instance.liveness_failures())
+        },
+        readiness_probe: probe("ready", 2),
         security_context: SecurityContext {
             allow_privilege_escalation: false,
             read_only_root_filesystem: true,
             capabilities: Capabilities { drop: ["ALL"] },
         },
-        volume_mounts: [
+        volume_mounts: vec![
             mount("data", "/data", false),
             mount("run", "/run/redis", false),
             mount("config", "/etc/redis", true),
             mount("auth", "/etc/redis-auth", true),
+            mount("operator", "/etc/redis-operator", true),
         ],
     }
 }
 
-fn probe(question: &'static str, period_seconds: u32, failure_threshold: u32) -> Probe {
+fn probe(question: &'static str, failure_threshold: u32) -> Probe {
     Probe {
-        exec: Exec { command: ["/bin/sh", "/etc/redis/probe.sh", question] },
-        initial_delay_seconds: 1,
-        period_seconds,
-        timeout_seconds: 5,
+        exec: Exec { command: vec!["/bin/sh", "/etc/redis/probe.sh", question] },
+        period_seconds: 1,
+        timeout_seconds: 1,
         failure_threshold,
+        termination_grace_period_seconds: None,
     }
+}
+
+fn entry(name: &'static str) -> KeyToPath {
+    KeyToPath { key: name, path: name }
 }
 
 fn field(name: &'static str, field_path: &'static str) -> EnvironmentVariable<'static> {
@@ -169,7 +193,16 @@ fn volumes<'a>(instance: &'a Instance<'a>) -> Vec<Volume<'a>> {
             source: VolumeSource::Secret {
                 secret_name: instance.secret_name(),
                 default_mode: 0o440,
-                items: [KeyToPath { key: "password", path: "password" }],
+                items: vec![entry("password")],
+            },
+        },
+        Volume {
+            name: "operator",
+            source: VolumeSource::Secret {
+                secret_name: &instance.names.operator,
+                default_mode: 0o440,
+                // The key is the operator's alone.
+                items: ["operator-hash", "probe-hash", "health-password"].map(entry).to_vec(),
             },
         },
     ];

@@ -74,10 +74,12 @@ pub(crate) struct Container<'a> {
     pub(crate) env: [EnvironmentVariable<'a>; 4],
     pub(crate) ports: [ContainerPort; 1],
     pub(crate) resources: &'a Resources,
+    pub(crate) lifecycle: Lifecycle<'a>,
+    pub(crate) startup_probe: Probe,
     pub(crate) liveness_probe: Probe,
     pub(crate) readiness_probe: Probe,
     pub(crate) security_context: SecurityContext,
-    pub(crate) volume_mounts: [VolumeMount; 4],
+    pub(crate) volume_mounts: Vec<VolumeMount>,
 }
 
 #[derive(Debug, Serialize)]
@@ -113,16 +115,28 @@ pub(crate) struct ContainerPort {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Probe {
-    pub(crate) exec: Exec,
-    pub(crate) initial_delay_seconds: u32,
+    pub(crate) exec: Exec<'static>,
     pub(crate) period_seconds: u32,
     pub(crate) timeout_seconds: u32,
     pub(crate) failure_threshold: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) termination_grace_period_seconds: Option<u32>,
 }
 
 #[derive(Debug, Serialize)]
-pub(crate) struct Exec {
-    pub(crate) command: [&'static str; 3],
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Lifecycle<'a> {
+    pub(crate) pre_stop: Handler<'a>,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct Handler<'a> {
+    pub(crate) exec: Exec<'a>,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct Exec<'a> {
+    pub(crate) command: Vec<&'a str>,
 }
 
 #[derive(Debug, Serialize)]
@@ -170,11 +184,12 @@ pub(crate) enum VolumeSource<'a> {
     Secret {
         secret_name: &'a str,
         default_mode: u32,
-        items: [KeyToPath; 1],
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        items: Vec<KeyToPath>,
     },
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub(crate) struct KeyToPath {
     pub(crate) key: &'static str,
     pub(crate) path: &'static str,

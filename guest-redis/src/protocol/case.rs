@@ -99,7 +99,8 @@ impl<'a> Case<'a> {
 
     /// The acts that were not tried in this reconcile, as a step.
     pub(super) fn do_once(&self, acts: impl IntoIterator<Item = Act>) -> Option<Step> {
-        let acts: Vec<Act> = acts.into_iter().filter(|act| !self.facts.tried.contains(act)).collect();
+        let acts: Vec<Act> =
+            acts.into_iter().filter(|act| !self.facts.tried.contains(&act.digest())).collect();
         (!acts.is_empty()).then_some(Step::Act(acts))
     }
 

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use super::record::{Epoch, Millis, Ordinal, ReplId, RunId, Uid};
-use super::step::Act;
 
 /// All that a step rests on besides the record.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
@@ -30,8 +29,8 @@ pub struct Facts {
     pub answers: Option<BTreeMap<Ordinal, Answer>>,
     /// The proof of acks made after that look.
     pub proof: Option<Proof>,
-    /// What was tried in this reconcile already.
-    pub tried: BTreeSet<Act>,
+    /// What was tried in this reconcile already: digests of acts.
+    pub tried: BTreeSet<u64>,
 }
 
 /// A pod.

@@ -29,11 +29,20 @@ mod suspect;
 mod switchover;
 mod zombie;
 
+use std::collections::BTreeSet;
+
 use case::Case;
 use facts::Facts;
 use policy::Policy;
-use record::{Phase, Record};
+use record::{Incarnation, Phase, Record};
 use step::{Settlement, Step};
+
+/// The followers on record that follow the primary and have what it has.
+#[must_use]
+pub fn in_sync(policy: &Policy, facts: &Facts, record: &Record) -> BTreeSet<Incarnation> {
+    let Some(answers) = &facts.answers else { return BTreeSet::new() };
+    Case { policy, facts, record, answers }.in_sync().collect()
+}
 
 /// The next step.
 #[must_use]

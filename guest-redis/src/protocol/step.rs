@@ -1,12 +1,14 @@
 //! What is to be done next.
 
 use std::collections::BTreeSet;
+use std::hash::{Hash as _, Hasher};
 use std::net::IpAddr;
 
 use super::facts::Role;
 use super::policy::Deletion;
 use super::record::{Effective, Epoch, Incarnation, Millis, Ordinal, Record, RunId};
 use super::rules::{Rule, holds};
+use crate::hash::fnv;
 
 /// The next step of a reconcile.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -65,6 +67,29 @@ pub enum Order {
     Unpause,
     /// Send clients away, those that only listen too.
     KickClients,
+}
+
+impl Act {
+    /// Tells it from others of the same reconcile.
+    #[must_use]
+    pub fn digest(&self) -> u64 {
+        let mut digest = Digest(0);
+        self.hash(&mut digest);
+        digest.0
+    }
+}
+
+/// Over all bytes that are hashed, the same on every machine of one byte order.
+struct Digest(u64);
+
+impl Hasher for Digest {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = fnv(self.0.to_le_bytes().into_iter().chain(bytes.iter().copied()));
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
 }
 
 impl Order {

@@ -1,32 +1,69 @@
 #!/bin/sh
-# Says whether the server is alive or ready. The password travels in the environment
-# of the client, never in its arguments.
+# Says how the server is, as a user that may do nothing else. Its password travels in
+# the environment of the client, never in its arguments.
+# Only what the shell has built in is used: images may hold nothing else.
 set -u
 
 # The client of Redis reads the one variable, that of Valkey either.
 REDISCLI_AUTH=
-IFS= read -r REDISCLI_AUTH </run/redis/password || [ -n "$REDISCLI_AUTH" ] || exit 1
+IFS= read -r REDISCLI_AUTH </run/redis/health || [ -n "$REDISCLI_AUTH" ] || exit 1
 export REDISCLI_AUTH
 
 client=redis-cli
 command -v redis-cli >/dev/null || client=valkey-cli
 
+ask() {
+	"$client" -h 127.0.0.1 -p 6379 --user operlet-health --no-auth-warning "$@"
+}
+
 case $1 in
+started)
+	# The run id is what the container leaves behind: whoever finds it knows that this
+	# very process has ended.
+	reply=$(ask INFO server)
+	case $reply in
+	*run_id:*)
+		run=${reply##*run_id:}
+		run=${run%"${run#????????????????????????????????????????}"}
+		printf %s "$run" >/dev/termination-log && exit 0
+		;;
+	esac
+	echo "the server does not answer"
+	;;
 live)
+	IFS= read -r wanted </etc/redis/liveness || wanted=on
+	[ "$wanted" = off ] && exit 0
 	# Any reply is one of a live server: it may be loading, or busy with a script.
-	reply=$(echo PING | "$client" -h 127.0.0.1 -p 6379)
+	reply=$(ask PING)
 	[ -n "$reply" ] && exit 0
 	echo "the server does not answer"
 	;;
 ready)
-	reply=$(printf 'PING\nINFO replication\n' | "$client" -h 127.0.0.1 -p 6379)
+	reply=$(printf 'PING\nINFO replication\n' | ask)
 	case $reply in
 	PONG*role:master*) exit 0 ;;
 	PONG*master_link_status:up*) exit 0 ;;
+	PONG*master_link_down_since_seconds:-*) echo "it has never followed a primary" ;;
+	PONG*master_link_down_since_seconds:*)
+		seconds=${reply##*master_link_down_since_seconds:}
+		seconds=${seconds%%[!0-9]*}
+		[ "$seconds" -lt 60 ] && exit 0
+		echo "the link to the primary has been down for $seconds seconds"
+		;;
 	PONG*) echo "the link to the primary is down" ;;
 	LOADING*) echo "the server is loading its data" ;;
 	*) echo "the server does not answer PING with PONG" ;;
 	esac
+	;;
+handed-over)
+	# Waits until another is the primary, or there is nobody to hand over to.
+	seconds=$2
+	ask -r "$((seconds * 5))" -i 0.2 INFO replication | while IFS= read -r line; do
+		case $line in
+		role:slave* | connected_slaves:0*) exit 0 ;;
+		esac
+	done
+	exit 0
 	;;
 esac
 exit 1

@@ -44,7 +44,7 @@ impl Line<'_> {
     #[must_use]
     pub fn look(&self, pod: Pod<'_>) -> Exchange {
         let commands = Commands::new()
-            .then(["INFO", "server", "replication", "persistence", "keyspace"])
+            .then(["INFO", "server", "replication", "persistence", "memory", "keyspace"])
             .then(["CLIENT", "LIST", "TYPE", "replica"])
             .then(["ACL", "USERS"])
             .then(["CONFIG", "GET", "min-replicas-to-write", "min-replicas-max-lag"]);
@@ -52,13 +52,19 @@ impl Line<'_> {
     }
 }
 
-/// What it answered; none if it did not, or not all of it.
+/// What the process in the pod of this uid answered; none if it did not, or not all of
+/// it, or if the address led to another pod.
 #[must_use]
-pub fn read(end: &ExchangeEnd, places: &Places) -> Option<Answer> {
+pub fn read(end: &ExchangeEnd, uid: &str, places: &Places) -> Option<Answer> {
     let ExchangeEnd::Replies(replies) = end else { return None };
     let replies = Reply::read_all(replies.get(1)?).ok()?;
     let [info, clients, users, config, _nonce] = replies.as_slice() else { return None };
     let (info, clients) = (Info(info.text()?), clients.text()?);
+    // The start script calls the file after the pod.
+    let file = info.get("config_file")?.rsplit('/').next()?;
+    if file.strip_suffix(".conf") != Some(uid) {
+        return None;
+    }
     let role = role(info)?;
     let link = match role {
         Role::Primary => Link::Down { since_s: None },
@@ -74,15 +80,18 @@ pub fn read(end: &ExchangeEnd, places: &Places) -> Option<Answer> {
         // that was never linked, where it is 1.
         offset: info.number("master_repl_offset")?,
         loading: info.get("loading")? != "0" || info.get("async_loading").is_some_and(|now| now != "0"),
-        data: info
-            .numbered("db")
-            .filter_map(|db| db.get("keys")?.parse::<u64>().ok())
-            .fold(0, u64::saturating_add),
+        data: data(info),
         members: members(info, clients, places),
         users: users.elements()?.iter().filter_map(|user| users::replica_of(user.text()?)).collect(),
         min_replicas: setting(config, "min-replicas-to-write")?.min(u32::from(u8::MAX)).try_into().ok()?,
         max_lag_s: setting(config, "min-replicas-max-lag")?,
     })
+}
+
+/// Keys, and libraries of functions, which are data as well.
+fn data(info: Info<'_>) -> u64 {
+    let keys = info.numbered("db").filter_map(|db| db.get("keys")?.parse::<u64>().ok());
+    keys.chain(info.number("number_of_libraries")).fold(0, u64::saturating_add)
 }
 
 fn role(info: Info<'_>) -> Option<Role> {

@@ -8,13 +8,16 @@ pub mod look;
 pub mod resp;
 pub mod users;
 
-use operlet_sdk::{Exchange, Step, Transport};
+use operlet_sdk::{Exchange, Probe, Step, Transport};
 
 use command::Commands;
 use users::Operator;
 
 /// The port of every server.
 const PORT: u16 = 6379;
+
+/// A frozen server is noticed by this and the timeout of a round.
+const WATCH_EVERY_MS: u32 = 1000;
 
 /// How the pods of a Redis are spoken to.
 #[derive(Debug, Clone)]
@@ -49,12 +52,33 @@ impl Line<'_> {
     /// Nothing more is said to a server that does not know the operator. Without TLS
     /// whoever has the pod's address learns the password by this.
     fn login(&self) -> Step {
-        let login = Commands::new().then(["AUTH", &self.operator.user, &self.operator.password]);
-        Step::line(login.into_bytes()).expect("+OK\r\n")
+        login(users::USER, &self.operator.password)
+    }
+
+    /// Watches a pod on a connection that is kept. What it answers stays the same while
+    /// the server follows whom it followed, with the bound on writes that it had.
+    #[must_use]
+    pub fn watch(&self, id: String, pod: Pod<'_>, timeout_ms: u32) -> Probe {
+        let question = Commands::new().then([
+            "CONFIG",
+            "GET",
+            "replicaof",
+            "min-replicas-to-write",
+            "min-replicas-max-lag",
+        ]);
+        // The same word each time: another would be another probe.
+        let step = Step::until(question.then(["ECHO", pod.uid]).into_bytes(), format!("{}\r\n", pod.uid));
+        let exchange = Exchange::probe(pod.name, pod.uid, PORT).over(self.transport.clone()).step(step);
+        Probe::new(id, exchange.within_ms(timeout_ms), WATCH_EVERY_MS)
+            .opened_by(vec![login(users::PROBE_USER, &self.operator.probe_password)])
     }
 
     /// These commands, and an echo that ends the reply.
     fn step(&self, commands: Commands) -> Step {
         Step::until(commands.then(["ECHO", self.nonce]).into_bytes(), format!("{}\r\n", self.nonce))
     }
+}
+
+fn login(user: &str, password: &str) -> Step {
+    Step::line(Commands::new().then(["AUTH", user, password]).into_bytes()).expect("+OK\r\n")
 }

@@ -2,26 +2,34 @@
 
 use std::fmt::Write as _;
 
-use hmac::{Hmac, KeyInit as _, Mac as _};
-use sha2::Sha256;
-
-use crate::protocol::record::RunId;
+use crate::{chance::derive, protocol::record::RunId};
 
 /// The operator, as the servers know it: what the Secret `NAME-operator` holds.
 #[derive(Clone)]
 pub struct Operator {
-    /// Its user.
-    pub user: String,
-    /// Its password.
+    /// Its password, for the user [`USER`].
     pub password: String,
+    /// That of [`PROBE_USER`].
+    pub probe_password: String,
+    /// That of the user that the containers' own probes log in as.
+    pub health_password: String,
     /// What the passwords of replicas are derived from.
-    pub replica_key: Vec<u8>,
+    replica_key: String,
 }
+
+/// The user that looks and acts.
+pub const USER: &str = "operlet";
+
+/// The user that watches.
+pub const PROBE_USER: &str = "operlet-probe";
+
+/// The least bytes of a key: below that passwords could be guessed.
+const KEY_BYTES_MIN: usize = 32;
 
 impl std::fmt::Debug for Operator {
     /// Without what is secret.
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Operator").field("user", &self.user).finish_non_exhaustive()
+        formatter.debug_struct("Operator").finish_non_exhaustive()
     }
 }
 
@@ -74,13 +82,21 @@ pub fn hex(bytes: &[u8]) -> String {
 }
 
 impl Operator {
-    /// The password of a replica: HMAC-SHA256 of its run id, RFC 2104.
+    /// The users that derive from a key; none if it is too short to keep a secret.
+    #[must_use]
+    pub fn from_key(key: &[u8]) -> Option<Self> {
+        (key.len() >= KEY_BYTES_MIN).then(|| Self {
+            password: derive(key, USER),
+            probe_password: derive(key, PROBE_USER),
+            health_password: derive(key, "operlet-health"),
+            replica_key: derive(key, "replicas"),
+        })
+    }
+
+    /// The password of a replica.
     #[must_use]
     pub fn replica_password(&self, run: &RunId) -> String {
-        // A key of any length will do.
-        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.replica_key) else { return String::new() };
-        mac.update(&run.0);
-        hex(&mac.finalize().into_bytes())
+        derive(self.replica_key.as_bytes(), &hex(&run.0))
     }
 }
 
@@ -99,19 +115,16 @@ mod tests {
         }
     }
 
-    /// The expected value is what `openssl dgst -sha256 -hmac Jefe` says of twenty
-    /// zero bytes.
+    /// The expected value is what `openssl dgst -sha256 -hmac` says, once with the key
+    /// and `replicas`, then with that and forty zeros.
     #[test]
     fn passwords_differ_by_key_and_run() {
-        let operator = |key: &str| Operator {
-            user: "o".into(),
-            password: "p".into(),
-            replica_key: key.as_bytes().to_vec(),
-        };
-        let password = operator("Jefe").replica_password(&RunId([0; 20]));
-        assert_eq!(password, "ea0c0f1c41330d574c17f9706347a29b4c74810978cc58a68132de035f40cfde");
-        assert_ne!(password, operator("Jefe").replica_password(&RunId([1; 20])));
-        assert_ne!(password, operator("other").replica_password(&RunId([0; 20])));
-        assert_eq!(format!("{:?}", operator("Jefe")), "Operator { user: \"o\", .. }");
+        let operator = |key: u8| Operator::from_key(&[key; 32]).unwrap();
+        let password = operator(b'k').replica_password(&RunId([0; 20]));
+        assert_eq!(password, "e9b2b7f8900881d5b6ed183d57e6d8af60e5ecebadbe00550842d9865c568757");
+        assert_ne!(password, operator(b'k').replica_password(&RunId([1; 20])));
+        assert_ne!(password, operator(b'l').replica_password(&RunId([0; 20])));
+        assert_eq!(format!("{:?}", operator(b'k')), "Operator { .. }");
+        assert!(Operator::from_key(&[b'k'; 31]).is_none(), "too short to keep a secret");
     }
 }

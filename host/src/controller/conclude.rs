@@ -29,8 +29,9 @@ const RECONCILED: &str = "Reconciled";
 /// others.
 const PAUSE_SHORTEST: Duration = Duration::from_millis(10);
 
-/// A component that wants to be called again within this time is in a hurry.
-const HURRY: Duration = Duration::from_secs(1);
+/// A component that wants to be called again within this time is in a hurry. One that
+/// waits for a process to do something may ask more often than once a second for long.
+const HURRY: Duration = Duration::from_millis(100);
 
 /// The reason where a right is missing.
 const FORBIDDEN: &str = "Forbidden";

@@ -1,0 +1,172 @@
+//! Questions of a reconcile and their answers, in the order of its rounds.
+//!
+//! Every call sees the answers to all questions of its reconcile and nothing else of the
+//! calls before, so a question's id says what it was: the round, what for, which pod.
+
+use std::collections::BTreeMap;
+
+use operlet_sdk::{Decision, Exchange, ExchangeEnd, Observation, Probe, Question, Response, log};
+
+use crate::{
+    carried::WATCH,
+    facts::address,
+    names::Names,
+    observed::{Observed, Pod},
+    protocol::{
+        facts::{Answer, Facts, Proof},
+        record::{Incarnation, Ordinal, Record},
+        step::Act,
+    },
+    recorded::uid,
+    spec::RedisSpec,
+    talk::{
+        self, Line,
+        acts::{acks, carried_out},
+        look::{self, Places},
+    },
+};
+
+/// The pods that can be spoken to, and how.
+#[derive(Debug)]
+pub(crate) struct Processes<'a> {
+    pub(crate) observation: &'a Observation,
+    pub(crate) observed: &'a Observed<'a>,
+    pub(crate) names: &'a Names<'a>,
+    pub(crate) line: Line<'a>,
+}
+
+/// What a question is for.
+const LOOK: &str = "look";
+const ACT: &str = "act";
+const PROVE: &str = "prove";
+
+impl<'a> Processes<'a> {
+    /// Asks every pod that has an address how it is; none if there is nobody.
+    pub(crate) fn look(&self) -> Option<Decision> {
+        let question = |(ordinal, pod): (&Ordinal, &Pod<'_>)| {
+            address(pod)?;
+            Some(self.question(LOOK, &ordinal.to_string(), self.line.look(place(pod))))
+        };
+        let questions: Vec<Question> = self.observed.pods.iter().filter_map(question).collect();
+        (!questions.is_empty()).then(|| Decision::ask(questions))
+    }
+
+    /// Makes acts, each on the process that gave the answer it is tied to.
+    pub(crate) fn act(&self, acts: &[Act], answers: &BTreeMap<Ordinal, Answer>) -> Decision {
+        let question = |act: &Act| {
+            let (pod, answer) = (self.observed.pods.get(&act.on.pod)?, answers.get(&act.on.pod)?);
+            let what = format!("{}/{:016x}", act.on.pod, act.digest());
+            Some(self.question(ACT, &what, self.line.order(place(pod), act, answer)))
+        };
+        Decision::ask(acts.iter().filter_map(question).collect::<Vec<_>>())
+    }
+
+    /// Asks for a proof of acks.
+    pub(crate) fn prove(&self, on: &Incarnation, acks: u8) -> Decision {
+        let exchange = |pod: &Pod<'_>| self.line.prove(place(pod), &on.run, acks);
+        let question = |pod| self.question(PROVE, &on.pod.to_string(), exchange(pod));
+        Decision::ask(self.observed.pods.get(&on.pod).map(question).into_iter().collect::<Vec<_>>())
+    }
+
+    /// What watches the pods that answered, and the primary whether it did or not.
+    pub(crate) fn watch(&self, facts: &Facts, record: &Record, spec: &RedisSpec) -> Vec<Probe> {
+        let primary = record.primary.as_ref().map(|primary| primary.who.uid);
+        let timeout_s =
+            u32::try_from(spec.failover.detect_seconds).unwrap_or_default().saturating_sub(1).max(1);
+        let watched = |(ordinal, pod): (&Ordinal, &Pod<'_>)| {
+            let answered = facts.answers.as_ref().is_some_and(|answers| answers.contains_key(ordinal));
+            let wanted = address(pod).is_some() && (answered || uid(&pod.metadata.uid) == primary);
+            let id = format!("{WATCH}{}", pod.metadata.uid);
+            wanted.then(|| self.line.watch(id, place(pod), timeout_s * 1000))
+        };
+        self.observed.pods.iter().filter_map(watched).collect()
+    }
+
+    fn question(&self, what: &str, whom: &str, exchange: Exchange) -> Question {
+        Question::exchange(format!("{:02}/{what}/{whom}", self.observation.round), exchange)
+    }
+
+    /// Puts what was answered into the facts.
+    pub(crate) fn learn(&self, facts: &mut Facts, primary: Option<&Incarnation>) {
+        let rounds = self.answers();
+        let last = |wanted: &str| rounds.iter().filter(|it| it.what == wanted).map(|it| it.round).max();
+        let (looked, acted) = (last(LOOK), last(ACT));
+        for act in rounds.iter().filter(|it| it.what == ACT) {
+            let digest =
+                act.whom.split_once('/').and_then(|(_, digest)| u64::from_str_radix(digest, 16).ok());
+            facts.tried.extend(digest);
+            if Some(act.round) == acted && act.round + 1 == self.observation.round {
+                self.tell(act);
+            }
+        }
+        // What was answered before an act is out of date.
+        if looked.is_none() || looked < acted {
+            return;
+        }
+        let places = self.places();
+        let looks = rounds.iter().filter(|it| it.what == LOOK && Some(it.round) == looked);
+        let answer = |it: &Given<'_>| {
+            let ordinal: Ordinal = it.whom.parse().ok()?;
+            let pod = self.observed.pods.get(&ordinal)?;
+            Some((ordinal, look::read(it.end?, &pod.metadata.uid, &places)?))
+        };
+        facts.answers = Some(looks.filter_map(answer).collect());
+        let proof = rounds.iter().filter(|it| it.what == PROVE && Some(it.round) > looked).next_back();
+        facts.proof = proof.zip(primary).map(|(proof, primary)| {
+            // One that cannot be read proves nothing.
+            let none = Proof { run: primary.run, acks: 0 };
+            proof.end.and_then(|end| acks(end, &primary.run)).unwrap_or(none)
+        });
+    }
+
+    fn answers(&self) -> Vec<Given<'a>> {
+        self.observation
+            .answers
+            .iter()
+            .filter_map(|answer| Given::read(&answer.id, &answer.response))
+            .collect()
+    }
+
+    fn places(&self) -> Places {
+        let pods = self.observed.pods.iter();
+        Places {
+            addresses: pods.clone().filter_map(|(ordinal, pod)| Some((address(pod)?, *ordinal))).collect(),
+            names: pods.map(|(ordinal, _)| (self.names.announced(*ordinal), *ordinal)).collect(),
+        }
+    }
+
+    /// An act that was not carried out is tried again by itself; the log says why.
+    fn tell(&self, act: &Given<'_>) {
+        if let Some(end) = act.end
+            && let Err(why) = carried_out(end)
+        {
+            let pod = act.whom.split('/').next().unwrap_or_default();
+            log::warn(format!("an act on {}-{pod} was not carried out: {why}", self.names.redis));
+        }
+    }
+}
+
+/// An answer, and what its question's id says.
+struct Given<'a> {
+    round: u32,
+    what: &'a str,
+    whom: &'a str,
+    /// None if the question could not be asked: that is as good as silence.
+    end: Option<&'a ExchangeEnd>,
+}
+
+impl<'a> Given<'a> {
+    fn read(id: &'a str, response: &'a Response) -> Option<Self> {
+        let (round, rest) = id.split_once('/')?;
+        let (what, whom) = rest.split_once('/')?;
+        let end = match response {
+            Response::Exchange(end) => Some(end),
+            _ => None,
+        };
+        Some(Self { round: round.parse().ok()?, what, whom, end })
+    }
+}
+
+fn place<'a>(pod: &'a Pod<'_>) -> talk::Pod<'a> {
+    talk::Pod { name: &pod.metadata.name, uid: &pod.metadata.uid }
+}

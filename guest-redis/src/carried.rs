@@ -1,0 +1,92 @@
+//! What one reconcile hands to the next. It may be lost, so nothing that must be right
+//! rests on it: without it a silent primary is waited for anew, and an event comes twice.
+
+use operlet_sdk::{ExchangeEnd, Observation};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    hash::fnv,
+    protocol::record::{Epoch, Incarnation, Millis},
+    recorded::uuid,
+    talk::users::hex,
+};
+
+/// What one reconcile hands to the next.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Carried {
+    /// The run id of the primary that is silent, and since when.
+    silent: Option<(String, Millis)>,
+    /// What events have told of.
+    pub(crate) told: Option<Told>,
+    /// What is waited for, as a hash, and since when.
+    waiting: Option<(u64, Millis)>,
+}
+
+/// How far a change of primary had come.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Told {
+    pub(crate) epoch: Epoch,
+    pub(crate) phase: Option<String>,
+    /// When it began, while it is under way.
+    pub(crate) started: Option<Millis>,
+}
+
+/// The probe that watches a pod: its id begins with this.
+pub(crate) const WATCH: &str = "watch/";
+
+/// What has not changed for long is looked at this much less often.
+const PACE: Millis = 20;
+
+/// The longest time between two looks while something is under way.
+const PACE_MAX_MS: Millis = 5000;
+
+impl Carried {
+    /// What the last reconcile handed over; nothing if it cannot be read.
+    pub(crate) fn read(observation: &Observation) -> Self {
+        serde_json::from_slice(&observation.carry).unwrap_or_default()
+    }
+
+    /// Bytes for the next one.
+    pub(crate) fn write(&self) -> Vec<u8> {
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+
+    /// For how long the primary has been silent, as far as is known.
+    pub(crate) fn silent_ms(&self, primary: &Incarnation, observation: &Observation) -> Millis {
+        let run = hex(&primary.run.0);
+        let carried = self.silent.iter().filter(|(who, _)| *who == run).map(|(_, since)| *since);
+        let probe = format!("{WATCH}{}", uuid(&primary.uid));
+        let reports = observation.probes.iter().filter(|report| report.id == probe);
+        let failing = reports.filter(|report| !matches!(report.end, ExchangeEnd::Replies(_)));
+        let since = carried.chain(failing.map(|report| report.since_ms)).min();
+        since.map_or(0, |since| observation.now_ms.saturating_sub(since))
+    }
+
+    /// Remembers whether the primary is silent at the end of this reconcile.
+    pub(crate) fn note_silence(
+        &mut self,
+        primary: Option<&Incarnation>,
+        is_silent: bool,
+        observation: &Observation,
+    ) {
+        self.silent = primary.filter(|_| is_silent).map(|primary| {
+            let since = observation.now_ms.saturating_sub(self.silent_ms(primary, observation));
+            (hex(&primary.run.0), since)
+        });
+    }
+
+    /// When to look again: less often the longer the same is waited for.
+    pub(crate) fn pace(&mut self, what: &str, again_ms: Millis, now: Millis) -> Millis {
+        let what = fnv(what.bytes());
+        let since = self.waiting.filter(|(before, _)| *before == what).map_or(now, |(_, since)| since);
+        self.waiting = Some((what, since));
+        again_ms.max((now.saturating_sub(since) / PACE).min(PACE_MAX_MS))
+    }
+
+    /// Nothing is waited for.
+    pub(crate) fn rest(&mut self) {
+        self.waiting = None;
+    }
+}

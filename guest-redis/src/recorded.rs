@@ -1,0 +1,274 @@
+//! The protocol's record as the status holds it, there and back.
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use operlet_sdk::Failure;
+
+use crate::{
+    names::Names,
+    protocol::record::{self, Cause, Followers, Millis, Ordinal, Phase, Record, ReplId, Uid},
+    status::{self, RedisStatus},
+    talk::users::{digits, hex, run_id},
+};
+
+/// What cannot be read is a failure, never an empty record: a primary could be chosen
+/// by what is not known.
+pub(crate) fn read(status: &RedisStatus, names: &Names<'_>) -> Result<Record, Failure> {
+    if status.epoch.is_none() {
+        // One that was made before there was a record: its primary is a name alone.
+        return Ok(Record::default());
+    }
+    let reader = Reader { names };
+    Ok(Record {
+        epoch: status.epoch.unwrap_or_default(),
+        primary: status.primary.as_ref().map(|primary| reader.primary(primary)).transpose()?,
+        followers: reader.followers("status.followers", &status.followers)?,
+        former: reader.followers("status.formerFollowers", &status.former_followers)?,
+        effective: status.effective.map(effective).unwrap_or_default(),
+        proven: status.proven.unwrap_or_default(),
+        failover: status.failover.as_ref().map(|failover| reader.failover(failover)).transpose()?,
+        hibernated: status.hibernated.unwrap_or_default(),
+        switched: status.switchover.as_ref().map(|switchover| request(&switchover.request_id)),
+    })
+}
+
+/// Puts the record into the status. `asked` is the request in the spec.
+pub(crate) fn write(record: &Record, names: &Names<'_>, asked: Option<&str>, status: &mut RedisStatus) {
+    let writer = Writer { names };
+    status.epoch = (record.epoch > 0).then_some(record.epoch);
+    status.primary = record.primary.as_ref().map(|primary| writer.primary(primary));
+    status.followers = writer.followers(&record.followers);
+    status.former_followers = writer.followers(&record.former);
+    status.effective = (record.epoch > 0).then_some(status::Effective {
+        min_replicas_to_write: record.effective.min_replicas,
+        max_lag_seconds: record.effective.max_lag_s,
+    });
+    status.proven = (record.epoch > 0).then_some(record.proven);
+    status.failover = record.failover.as_ref().map(|failover| writer.failover(failover));
+    status.hibernated = record.hibernated.then_some(true);
+    let before = status.switchover.take().map(|switchover| switchover.request_id);
+    let known = asked.map(str::to_owned).into_iter().chain(before);
+    status.switchover = known
+        .into_iter()
+        .find(|known| Some(request(known)) == record.switched)
+        .map(|request_id| status::Switchover { request_id });
+}
+
+/// What the protocol tells one request from another by.
+pub(crate) fn request(id: &str) -> u64 {
+    crate::hash::fnv(id.bytes())
+}
+
+struct Reader<'a> {
+    names: &'a Names<'a>,
+}
+
+impl Reader<'_> {
+    fn primary(&self, primary: &status::Primary) -> Result<record::Primary, Failure> {
+        Ok(record::Primary {
+            who: self.incarnation("status.primary", &primary.who)?,
+            replid: replid("status.primary.replid", &primary.replid)?,
+            began: offset("status.primary.began", primary.began)?,
+            carried: primary.carried,
+            dead: moment("status.primary.dead", primary.dead.as_deref())?,
+        })
+    }
+
+    fn followers(&self, field: &str, followers: &[status::Follower]) -> Result<Followers, Failure> {
+        let read = |follower: &status::Follower| {
+            let known = record::Follower {
+                dead: moment(field, follower.dead.as_deref())?,
+                told: moment(field, follower.told.as_deref())?,
+            };
+            Ok((self.incarnation(field, &follower.who)?, known))
+        };
+        followers.iter().map(read).collect()
+    }
+
+    fn failover(&self, failover: &status::Failover) -> Result<record::Failover, Failure> {
+        let from = failover.from.as_ref().map(|from| self.incarnation("status.failover.from", from));
+        let to = failover.to.as_ref().map(|to| self.target(to));
+        let claim = failover.claim.as_ref().map(|pod| self.ordinal("status.failover.claim", pod));
+        let started = moment("status.failover.startedAt", Some(&failover.started_at))?;
+        Ok(record::Failover {
+            phase: word("status.failover.phase", &PHASES, &failover.phase)?,
+            cause: word("status.failover.cause", &CAUSES, &failover.cause)?,
+            from: from.transpose()?,
+            to: to.transpose()?,
+            doubtful: self.followers("status.failover.doubtful", &failover.doubtful)?,
+            claim: claim.transpose()?,
+            started_at: started.unwrap_or_default(),
+        })
+    }
+
+    fn target(&self, target: &status::Target) -> Result<record::Target, Failure> {
+        Ok(record::Target {
+            who: self.incarnation("status.failover.to", &target.who)?,
+            replid: replid("status.failover.to.replid", &target.replid)?,
+            offset: offset("status.failover.to.offset", target.offset)?,
+        })
+    }
+
+    fn incarnation(&self, field: &str, who: &status::Incarnation) -> Result<record::Incarnation, Failure> {
+        Ok(record::Incarnation {
+            pod: self.ordinal(field, &who.pod)?,
+            uid: uid(&who.uid).ok_or_else(|| unreadable(field, &who.uid))?,
+            run: run_id(&who.run_id).ok_or_else(|| unreadable(field, &who.run_id))?,
+        })
+    }
+
+    fn ordinal(&self, field: &str, pod: &str) -> Result<Ordinal, Failure> {
+        self.names.ordinal_of_pod(pod).ok_or_else(|| unreadable(field, pod))
+    }
+}
+
+struct Writer<'a> {
+    names: &'a Names<'a>,
+}
+
+impl Writer<'_> {
+    fn primary(&self, primary: &record::Primary) -> status::Primary {
+        status::Primary {
+            who: self.incarnation(&primary.who),
+            replid: hex(&primary.replid.0),
+            began: i64::try_from(primary.began).unwrap_or(i64::MAX),
+            carried: primary.carried,
+            dead: primary.dead.map(timestamp),
+        }
+    }
+
+    fn followers(&self, followers: &Followers) -> Vec<status::Follower> {
+        let written = |(who, follower): (&record::Incarnation, &record::Follower)| status::Follower {
+            who: self.incarnation(who),
+            dead: follower.dead.map(timestamp),
+            told: follower.told.map(timestamp),
+        };
+        followers.iter().map(written).collect()
+    }
+
+    fn failover(&self, failover: &record::Failover) -> status::Failover {
+        status::Failover {
+            phase: name_of(&PHASES, &failover.phase).to_owned(),
+            cause: name_of(&CAUSES, &failover.cause).to_owned(),
+            from: failover.from.as_ref().map(|from| self.incarnation(from)),
+            to: failover.to.as_ref().map(|to| status::Target {
+                who: self.incarnation(&to.who),
+                replid: hex(&to.replid.0),
+                offset: i64::try_from(to.offset).unwrap_or(i64::MAX),
+            }),
+            doubtful: self.followers(&failover.doubtful),
+            claim: failover.claim.map(|claim| self.names.pod(claim)),
+            started_at: timestamp(failover.started_at),
+        }
+    }
+
+    fn incarnation(&self, who: &record::Incarnation) -> status::Incarnation {
+        status::Incarnation { pod: self.names.pod(who.pod), uid: uuid(&who.uid), run_id: hex(&who.run.0) }
+    }
+}
+
+const PHASES: [(&str, Phase); 5] = [
+    ("HandOver", Phase::HandOver),
+    ("Fence", Phase::Fence),
+    ("Promote", Phase::Promote),
+    ("Open", Phase::Open),
+    ("Kick", Phase::Kick),
+];
+
+const CAUSES: [(&str, Cause); 4] = [
+    ("Bootstrap", Cause::Bootstrap),
+    ("Lost", Cause::Lost),
+    ("Planned", Cause::Planned),
+    ("Hibernate", Cause::Hibernate),
+];
+
+fn word<T: Copy>(field: &str, words: &[(&str, T)], text: &str) -> Result<T, Failure> {
+    let found = words.iter().find(|(word, _)| *word == text);
+    found.map(|(_, meaning)| *meaning).ok_or_else(|| unreadable(field, text))
+}
+
+fn name_of<T: PartialEq>(words: &[(&'static str, T)], meaning: &T) -> &'static str {
+    words.iter().find(|(_, one)| one == meaning).map_or("", |(word, _)| word)
+}
+
+fn effective(effective: status::Effective) -> record::Effective {
+    record::Effective { min_replicas: effective.min_replicas_to_write, max_lag_s: effective.max_lag_seconds }
+}
+
+fn replid(field: &str, text: &str) -> Result<ReplId, Failure> {
+    digits(text).map(ReplId).ok_or_else(|| unreadable(field, text))
+}
+
+fn offset(field: &str, offset: i64) -> Result<u64, Failure> {
+    u64::try_from(offset).map_err(|_| unreadable(field, &offset.to_string()))
+}
+
+fn moment(field: &str, text: Option<&str>) -> Result<Option<Millis>, Failure> {
+    let Some(text) = text else { return Ok(None) };
+    let moment =
+        humantime::parse_rfc3339(text).ok().and_then(|moment| moment.duration_since(UNIX_EPOCH).ok());
+    let millis = moment.and_then(|since| Millis::try_from(since.as_millis()).ok());
+    millis.map(Some).ok_or_else(|| unreadable(field, text))
+}
+
+/// As Kubernetes writes moments, with milliseconds.
+pub(crate) fn timestamp(moment: Millis) -> String {
+    // Beyond the year 9999 there is no text for it.
+    let moment = UNIX_EPOCH + Duration::from_millis(moment.min(YEAR_9999_MS));
+    humantime::format_rfc3339_millis(moment).to_string()
+}
+
+/// The last day that RFC 3339 has a text for.
+const YEAR_9999_MS: Millis = 253_402_214_400_000;
+
+fn unreadable(field: &str, text: &str) -> Failure {
+    Failure::invalid(format!(
+        "{field}: {text:?} cannot be read, and no primary is chosen by what is not known. Restore the status, or remove \
+         what is on record in it if the data on the volumes should decide"
+    ))
+}
+
+/// A UUID, as every uid is.
+pub(crate) fn uid(text: &str) -> Option<Uid> {
+    let mut bytes = [0; 16];
+    let mut digits = text.bytes().filter(|byte| *byte != b'-');
+    for byte in &mut bytes {
+        let pair = [digits.next()?, digits.next()?];
+        let pair = std::str::from_utf8(&pair).ok()?;
+        *byte = u8::from_str_radix(pair, 16).ok()?;
+    }
+    (digits.next().is_none() && uuid(&Uid(bytes)) == text).then_some(Uid(bytes))
+}
+
+/// As Kubernetes writes it.
+pub(crate) fn uuid(uid: &Uid) -> String {
+    let mut text = hex(&uid.0);
+    for at in [20, 16, 12, 8] {
+        text.insert(at, '-');
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_uid_is_a_uuid() {
+        let text = "3e4c2a0f-9b7d-4c55-8d0a-0123456789ab";
+        assert_eq!(uuid(&uid(text).unwrap()), text);
+        for other in
+            ["", "pod-0", "3e4c2a0f9b7d4c558d0a0123456789ab", &text.to_uppercase(), &format!("{text}0")]
+        {
+            assert_eq!(uid(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn moments_are_as_kubernetes_writes_them() {
+        assert_eq!(timestamp(1_763_864_000_123), "2025-11-23T02:13:20.123Z");
+        assert_eq!(moment("x", Some("2025-11-23T02:13:20.123Z")).unwrap(), Some(1_763_864_000_123));
+        assert!(moment("x", Some("yesterday")).unwrap_err().message().starts_with("x: \"yesterday\""));
+        assert_eq!(timestamp(Millis::MAX), "9999-12-31T00:00:00.000Z");
+    }
+}

@@ -1,0 +1,145 @@
+//! What the status, the conditions and the events say.
+
+mod conditions;
+mod events;
+mod members;
+mod words;
+
+use std::time::Duration;
+
+use operlet_sdk::{Failure, Observation, Outcome};
+
+use crate::{
+    VERSION,
+    build::Instance,
+    carried::Carried,
+    names::{NAME_LABEL, PORT, ROLE_LABEL},
+    observed::Observed,
+    protocol::{
+        facts::{Answer, Facts, Role},
+        policy::Policy,
+        record::{Cause, Ordinal, Phase, Record},
+        step::{Selection, Settlement},
+    },
+    recorded,
+    status::{AppliedConfig, Member, RedisStatus},
+};
+
+/// All that there is to tell of.
+pub(crate) struct Report<'a> {
+    pub(crate) instance: &'a Instance<'a>,
+    pub(crate) observed: &'a Observed<'a>,
+    pub(crate) policy: &'a Policy,
+    pub(crate) facts: &'a Facts,
+    pub(crate) record: &'a Record,
+    pub(crate) settlement: &'a Settlement,
+    pub(crate) version: &'a str,
+}
+
+/// What a person sees first.
+#[derive(Debug)]
+struct Summary {
+    members: Vec<Member>,
+    ready: usize,
+    /// Replicas that have what the primary has.
+    in_sync: usize,
+    /// The pod that takes writes through the Service.
+    serving: Option<Ordinal>,
+    /// Whether every pod is made from the present template.
+    updated: bool,
+    phase: &'static str,
+}
+
+impl Report<'_> {
+    /// Tells, and says when to look again.
+    pub(crate) fn tell(
+        &self,
+        before: &RedisStatus,
+        carried: &mut Carried,
+        observation: &Observation,
+        outcome: &mut Outcome,
+    ) -> Result<Option<Duration>, Failure> {
+        let summary = self.summarise(before.phase.as_deref());
+        self.push_conditions(&summary, outcome);
+        self.push_events(&summary, before.phase.as_deref(), carried, outcome);
+        let primary = self.record.primary.as_ref().map(|primary| primary.who);
+        let silent =
+            primary.is_some_and(|primary| self.answer(primary.pod).is_none_or(|it| it.run != primary.run));
+        carried.note_silence(primary.as_ref(), silent, observation);
+        let again = self.settlement.again_ms.map(|again_ms| {
+            let what = format!(
+                "{} {:?} {:?} {silent}",
+                self.record.epoch,
+                self.record.phase(),
+                self.settlement.report
+            );
+            carried.pace(&what, again_ms, observation.now_ms)
+        });
+        if again.is_none() {
+            carried.rest();
+        }
+        outcome.with_status(&self.status(before, summary))?;
+        Ok(again.map(Duration::from_millis))
+    }
+
+    fn answer(&self, pod: Ordinal) -> Option<&Answer> {
+        self.facts.answers.as_ref()?.get(&pod)
+    }
+
+    fn summarise(&self, before: Option<&str>) -> Summary {
+        let in_sync = crate::protocol::in_sync(self.policy, self.facts, self.record);
+        let members = self.members(&in_sync);
+        let ready = self.observed.pods.values().filter(|pod| pod.is_ready()).count();
+        let serving = self.serving();
+        let wanted = usize::from(self.policy.pods());
+        let updated = self.facts.pods.len() == wanted && self.facts.pods.values().all(|pod| pod.updated);
+        let complete =
+            ready == wanted && serving.is_some() && in_sync.len() == usize::from(self.policy.replicas);
+        let cause = self.record.failover.as_ref().map(|failover| failover.cause);
+        let phase = match cause {
+            _ if self.record.hibernated => "Hibernated",
+            Some(Cause::Lost) => "FailingOver",
+            Some(Cause::Planned | Cause::Hibernate) => "SwitchingOver",
+            None if updated && complete => "Running",
+            _ if matches!(before, None | Some("" | "Creating")) => "Creating",
+            _ if !updated || self.settlement.delete.is_some() => "Updating",
+            _ => "Degraded",
+        };
+        Summary { members, ready, in_sync: in_sync.len(), serving, updated, phase }
+    }
+
+    /// The primary that is confirmed, answers, and is where the Service leads.
+    fn serving(&self) -> Option<Ordinal> {
+        let who = self.record.primary.as_ref()?.who;
+        let answer = self.answer(who.pod).filter(|answer| answer.run == who.run)?;
+        let selected = match self.settlement.service {
+            Selection::Keep => self.facts.service.selects,
+            Selection::Close => None,
+            Selection::Select(pod) => Some(pod),
+        };
+        let paused = self.record.phase() == Some(Phase::Fence);
+        (answer.role == Role::Primary && selected == Some(who.pod) && !paused).then_some(who.pod)
+    }
+
+    fn status(&self, before: &RedisStatus, summary: Summary) -> RedisStatus {
+        let names = self.instance.names;
+        let followers = summary.members.iter().filter(|member| member.role == "replica").count();
+        let asked = self.instance.spec.switchover.as_ref().map(|asked| asked.request_id.as_str());
+        let mut status = RedisStatus {
+            operlet_version: Some(VERSION.to_owned()),
+            phase: Some(summary.phase.to_owned()),
+            version: Some(self.version.to_owned()),
+            ready: Some(format!("{}/{}", summary.ready, self.policy.pods())),
+            replicas: i32::try_from(followers).ok(),
+            selector: Some(format!("{NAME_LABEL}={},{ROLE_LABEL}=replica", names.redis)),
+            members: summary.members,
+            endpoint: Some(format!("{}:{PORT}", names.host)),
+            secret_name: Some(self.instance.secret_name().to_owned()),
+            config: summary.updated.then(|| AppliedConfig { applied: self.instance.config_hash.clone() }),
+            switchover: before.switchover.clone(),
+            ..RedisStatus::default()
+        };
+        recorded::write(self.record, names, asked, &mut status);
+        status
+    }
+}
