@@ -1,0 +1,1 @@
+//! Pods that do not reach each other.
