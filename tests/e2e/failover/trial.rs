@@ -15,7 +15,7 @@ use crate::{
         place::Place,
         route::Route,
         sampler::Sampler,
-        seats::{Seat, Watch, node_number},
+        seats::{Seat, Watch},
         seed::Chance,
         subject::{Subject, spread},
         wait::{PATIENCE, until},
@@ -59,7 +59,7 @@ pub(crate) struct Trial {
     writer: Option<Writer>,
     sampler: Option<Sampler>,
     _watch: Watch,
-    _host: HostOff,
+    host: HostPlace,
     namespace: Namespace,
 }
 
@@ -105,7 +105,7 @@ impl Trial {
         subject.apply(&spread(setup.replicas, NAME, &setup.spec))?;
         let pods = usize::from(setup.replicas) + 1;
         subject.gets_well(pods)?;
-        let (host, place) = HostOff::node(cluster, subject.primary()?.node)?;
+        let (host, place) = HostPlace::off(cluster, subject.primary()?.node)?;
         let (login, watch) = (subject.login()?, subject.watch());
         // Half the replicas, rounded up, and one at least.
         let quorum = u64::from(setup.replicas.div_ceil(2).max(1));
@@ -127,7 +127,7 @@ impl Trial {
             subject,
             login,
             _watch: watch,
-            _host: host,
+            host,
             namespace,
         };
         trial.goes_on()?;
@@ -151,6 +151,41 @@ impl Trial {
     #[track_caller]
     pub(crate) fn host(&self) -> Seat {
         sure(host(self.cluster))
+    }
+
+    /// How many writes were acknowledged so far.
+    pub(crate) fn written(&self) -> usize {
+        self.writer.as_ref().map_or(0, Writer::acknowledged)
+    }
+
+    /// The longest time without an acknowledged write after the first so many.
+    pub(crate) fn longest_gap_since(&self, written: usize) -> Duration {
+        let mut log = self.writer.as_ref().expect("it has not ended").log();
+        let before = log.acks.drain(..written.saturating_sub(1)).map(|ack| ack.at).next_back();
+        let since = before.unwrap_or_default();
+        for ack in &mut log.acks {
+            ack.at -= since;
+        }
+        log.ended -= since;
+        log.longest_gap().0
+    }
+
+    /// Whether a pod is the primary.
+    pub(crate) fn has_primary(&self, pod: &str) -> Result<()> {
+        let now = self.subject.primary_name()?;
+        ensure!(now == pod, "it is {now}");
+        Ok(())
+    }
+
+    /// Moves the host to a node.
+    #[track_caller]
+    pub(crate) fn place_host(&mut self, node: u8) {
+        sure(self.host.on(node));
+    }
+
+    /// Lets a moment pass, by chance: a step of the operator takes no longer.
+    pub(crate) fn shortly(&mut self) {
+        sleep(self.chance.below(JITTER / 5));
     }
 
     /// Lets some time pass, by chance.
@@ -255,31 +290,42 @@ fn host(cluster: &Cluster) -> Result<Seat> {
     present.filter_map(Seat::of).next().context("the host has no pod with an address")
 }
 
-/// The host is kept off a node until this is dropped.
-struct HostOff {
+/// Where the host is, until this is dropped.
+struct HostPlace {
     cluster: &'static Cluster,
     moved: bool,
 }
 
-impl HostOff {
-    /// Moves it if it is there; the node that it is on then.
-    fn node(cluster: &'static Cluster, spared: u8) -> Result<(Self, u8)> {
+impl HostPlace {
+    /// Moves it off a node if it is there; the node that it is on then.
+    fn off(cluster: &'static Cluster, spared: u8) -> Result<(Self, u8)> {
+        let mut place = Self { cluster, moved: false };
         let at = until("the host is there", PATIENCE, || host(cluster))?.node;
         if at != spared {
-            return Ok((Self { cluster, moved: false }, at));
+            return Ok((place, at));
         }
-        let off = Self { cluster, moved: true };
-        let names = cluster.kubectl.run(&["get", "nodes", "-o", "jsonpath={.items[*].metadata.name}"]);
-        let nodes = names.split_whitespace().filter_map(node_number);
-        let to = nodes.filter(|node| *node != spared).min().context("there is only one node")?;
-        off.select(&json!({ "kubernetes.io/hostname": format!("node{to}") }));
-        let at = host(cluster)?.node;
-        ensure!(at == to, "the host is on node{at}");
-        Ok((off, at))
+        let mut nodes = cluster.lab.nodes()?.into_iter();
+        let to = nodes.find(|node| *node != spared).context("there is only one node")?;
+        place.on(to)?;
+        Ok((place, to))
     }
 
-    fn select(&self, nodes: &Value) {
-        let patch = json!({ "spec": { "template": { "spec": { "nodeSelector": nodes } } } }).to_string();
+    /// Moves it to a node; it goes elsewhere when that one is lost.
+    fn on(&mut self, node: u8) -> Result<()> {
+        self.moved = true;
+        let name =
+            json!({ "key": "kubernetes.io/hostname", "operator": "In", "values": [format!("node{node}")] });
+        let term = json!({ "weight": 100, "preference": { "matchExpressions": [name] } });
+        self.prefer(
+            &json!({ "nodeAffinity": { "preferredDuringSchedulingIgnoredDuringExecution": [term] } }),
+        );
+        let at = host(self.cluster)?.node;
+        ensure!(at == node, "the host is on node{at} though it prefers node{node}");
+        Ok(())
+    }
+
+    fn prefer(&self, affinity: &Value) {
+        let patch = json!({ "spec": { "template": { "spec": { "affinity": affinity } } } }).to_string();
         let kubectl = &self.cluster.kubectl;
         kubectl.run(&["patch", "deployment", "operlet", "-n", HOST_NAMESPACE, "--type=merge", "-p", &patch]);
         kubectl.run(&["rollout", "status", "-n", HOST_NAMESPACE, "deployment/operlet", "--timeout=120s"]);
@@ -287,14 +333,14 @@ impl HostOff {
     }
 }
 
-impl Drop for HostOff {
+impl Drop for HostPlace {
     fn drop(&mut self) {
         if !self.moved {
             return;
         }
         // After a failure, too; a second one would end all tests.
-        let everywhere = std::panic::AssertUnwindSafe(|| self.select(&Value::Null));
-        let done = std::panic::catch_unwind(everywhere);
-        assert!(done.is_ok() || std::thread::panicking(), "the host is still kept off a node");
+        let anywhere = std::panic::AssertUnwindSafe(|| self.prefer(&Value::Null));
+        let done = std::panic::catch_unwind(anywhere);
+        assert!(done.is_ok() || std::thread::panicking(), "the host still has a place of its own");
     }
 }
