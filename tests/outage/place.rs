@@ -16,6 +16,11 @@ impl Place {
         Self { network: lab.node_network(node) }
     }
 
+    /// The one that this process has already.
+    pub(crate) fn here() -> Self {
+        Self { network: PathBuf::from("/proc/self/ns/net") }
+    }
+
     /// Moves the calling thread there, and no other one.
     ///
     /// A node that was started again has another namespace, so this is done before
