@@ -110,10 +110,14 @@ fn measure(stage: &Stage, arguments: &Arguments) -> Result<[Map<String, Value>; 
             if arguments.of.is_some_and(|only| only != kind) || (sentinel && !comparable) {
                 continue;
             }
-            let system = case.system(stage, sentinel)?;
+            let mut system = case.system(stage, sentinel)?;
             let mut chance = Chance::new(arguments.seed);
             let mut runs = Vec::new();
             for number in 0..arguments.runs {
+                if number > 0 && case.needs_new_servers() {
+                    system.remove()?;
+                    system = case.system(stage, sentinel)?;
+                }
                 let run = case.run(&system, number, &mut chance)?;
                 println!("{kind:?}, {}, run {number}: {}", case.key, run.told());
                 runs.push(run);

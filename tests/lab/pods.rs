@@ -43,6 +43,14 @@ impl PodProcess {
         &self.name
     }
 
+    /// Whether it is the first of its container, not one that another one started.
+    pub fn is_first(&self) -> bool {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid)).unwrap_or_default();
+        // Its numbers in all namespaces, that of the container last.
+        let numbers = status.lines().find_map(|line| line.strip_prefix("NSpid:"));
+        numbers.and_then(|numbers| numbers.split_whitespace().next_back()) == Some("1")
+    }
+
     /// Its working directory, which may be on a volume of the pod.
     pub fn directory(&self) -> PathBuf {
         PathBuf::from(format!("/proc/{}/cwd", self.pid))

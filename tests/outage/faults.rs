@@ -21,13 +21,13 @@ pub(crate) struct PowerCut {
     restored: bool,
 }
 
-/// The server's process in a pod.
+/// The server's process in a pod; those that it forks to write its data are not meant.
 fn server(lab: &Lab, pod: &Seat) -> Result<PodProcess> {
     let processes = lab.pod_processes(pod.node, &pod.uid);
     let names: Vec<String> = processes.iter().map(|process| process.name().to_owned()).collect();
     processes
         .into_iter()
-        .find(|process| process.name().ends_with(SERVER))
+        .find(|process| process.is_first() && process.name().ends_with(SERVER))
         .with_context(|| format!("no server runs in {} on node{}, only {names:?}", pod.pod, pod.node))
 }
 

@@ -106,3 +106,55 @@ impl fmt::Display for Log {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A log of writes at these milliseconds, with so many replicas each.
+    fn log(acks: &[(u64, u64)], ended: u64) -> Log {
+        let ack = |(number, (at, replicas)): (u64, &(u64, u64))| Ack {
+            number,
+            at: Duration::from_millis(*at),
+            replicas: *replicas,
+        };
+        Log { acks: (0..).zip(acks).map(ack).collect(), ended: Duration::from_millis(ended), ..Log::new() }
+    }
+
+    fn check(acks: &[(u64, u64)], ended: u64, expected: (u64, u64)) {
+        let (gap, from) = log(acks, ended).longest_gap();
+        assert_eq!((gap, from), (Duration::from_millis(expected.0), Duration::from_millis(expected.1)));
+    }
+
+    #[test]
+    fn the_longest_gap_may_be_the_first_or_the_last_or_all() {
+        check(&[(20, 0), (40, 0), (90, 0), (100, 0)], 110, (50, 40));
+        check(&[(60, 0), (80, 0)], 100, (60, 0));
+        check(&[(20, 0), (40, 0)], 1000, (960, 40));
+        check(&[], 500, (500, 0));
+    }
+
+    #[test]
+    fn pauses_of_a_busy_machine_are_no_gaps_of_an_update() {
+        let log = log(&[(0, 0), (300, 0), (320, 0), (360, 0), (560, 0)], 600);
+        assert_eq!(log.gaps_together(Duration::from_millis(100)), Duration::from_millis(500));
+    }
+
+    #[test]
+    fn lost_writes_are_told_apart_by_who_confirmed_them() {
+        let log = log(&[(0, 1), (20, 0), (40, 2), (60, 0)], 80);
+        let lost = log.lost(&BTreeSet::from([0, 1]), 1);
+        assert_eq!(lost, Lost { confirmed: vec![2], plain: vec![3] });
+        assert_eq!(log.confirmed(1), 2);
+    }
+
+    #[test]
+    fn the_same_trouble_is_told_once() {
+        let mut log = log(&[], 0);
+        for error in ["a", "a", "b", "a"] {
+            log.trouble(error.to_owned());
+        }
+        let told: Vec<_> = log.troubles.iter().map(|(_, error, times)| (error.as_str(), *times)).collect();
+        assert_eq!(told, [("a", 2), ("b", 1), ("a", 1)]);
+    }
+}

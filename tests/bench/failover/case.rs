@@ -95,6 +95,12 @@ impl Case {
         )
     }
 
+    /// Whether each run needs servers that were never started again: kubelets make
+    /// those wait that are so again and again, and that would be measured.
+    pub(crate) fn needs_new_servers(&self) -> bool {
+        matches!(self.fault, Fault::Killed | Fault::Frozen)
+    }
+
     /// Does it once.
     pub(crate) fn run(&self, system: &System, number: usize, chance: &mut Chance) -> Result<Run> {
         system.gets_well()?;

@@ -223,7 +223,7 @@ impl Trial {
     }
 
     /// What must hold after everything.
-    fn end(mut self) -> Result<()> {
+    fn end(&mut self) -> Result<()> {
         let primary = self.subject.gets_well(self.pods)?;
         self.goes_on()?;
         let (writer, sampler) = (self.writer.take(), self.sampler.take());
