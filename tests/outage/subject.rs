@@ -21,6 +21,9 @@ const STILL: Duration = Duration::from_secs(5);
 /// How long it may take until then.
 const STILL_MAX: Duration = Duration::from_secs(90);
 
+/// How many nodes there are.
+const NODES: u8 = 3;
+
 /// A Redis on the lab.
 #[derive(Clone)]
 pub(crate) struct Subject {
@@ -29,13 +32,19 @@ pub(crate) struct Subject {
     pub(crate) name: String,
 }
 
-/// A spec with this many replicas, each server on a node of its own.
+/// A spec with this many replicas, and with what else is said. Up to as many servers
+/// as a lab has nodes are each on a node of its own.
 pub(crate) fn spread(replicas: u8, name: &str, more: &Value) -> Value {
     let term = json!({
         "topologyKey": "kubernetes.io/hostname",
         "labelSelector": { "matchLabels": { "redis.operlet.dev/name": name } },
     });
-    let rule = json!({ "requiredDuringSchedulingIgnoredDuringExecution": [term] });
+    let rule = if replicas < NODES {
+        json!({ "requiredDuringSchedulingIgnoredDuringExecution": [term] })
+    } else {
+        let term = json!({ "weight": 100, "podAffinityTerm": term });
+        json!({ "preferredDuringSchedulingIgnoredDuringExecution": [term] })
+    };
     let mut spec = json!({ "replicas": replicas, "scheduling": { "affinity": { "podAntiAffinity": rule } } });
     if let (Some(spec), Some(more)) = (spec.as_object_mut(), more.as_object()) {
         spec.extend(more.clone());

@@ -1,5 +1,7 @@
 //! An operator, or an API server, that is not there when it is needed.
 
+use std::{thread::sleep, time::Duration};
+
 use rustix::process::Signal;
 use serde_json::json;
 
@@ -11,6 +13,9 @@ use crate::{
         wait::{PATIENCE, until},
     },
 };
+
+/// By then the container of a killed server has been started again.
+const RESTARTED: Duration = Duration::from_secs(5);
 
 /// What the host's process is called.
 const HOST: &str = "operlet";
@@ -29,6 +34,7 @@ fn a_primary_that_is_killed_without_an_operator_is_replaced_when_there_is_one() 
         let primary = trial.primary();
         let nobody = NoHost::in_cluster(trial.cluster);
         sure(faults::kill(&trial.cluster.lab, &primary));
+        sleep(RESTARTED);
         trial.sometime();
         drop(nobody);
         trial.cluster.operlet_is_ready("redis");
