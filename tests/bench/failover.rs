@@ -22,6 +22,7 @@ use clap::{Parser, ValueEnum};
 use outage::seed::Chance;
 use serde_json::{Map, Value, json};
 use stage::{Host, Stage, StageOptions};
+use system::System;
 
 /// One for each server.
 const NODES: u8 = 3;
@@ -106,27 +107,43 @@ fn measure(stage: &Stage, arguments: &Arguments) -> Result<[Map<String, Value>; 
     for case in CASES.iter().filter(wanted) {
         for (kind, figures) in [Kind::Operlet, Kind::Sentinel].into_iter().zip(&mut figures) {
             let comparable = !case.available && !matches!(case.fault, Fault::Switchover | Fault::Update);
-            let sentinel = kind == Kind::Sentinel;
-            if arguments.of.is_some_and(|only| only != kind) || (sentinel && !comparable) {
+            let skipped = arguments.of.is_some_and(|only| only != kind);
+            if skipped || (kind == Kind::Sentinel && !comparable) {
                 continue;
             }
-            let mut system = case.system(stage, sentinel)?;
-            let mut chance = Chance::new(arguments.seed);
-            let mut runs = Vec::new();
-            for number in 0..arguments.runs {
-                if number > 0 && case.needs_new_servers() {
-                    system.remove()?;
-                    system = case.system(stage, sentinel)?;
-                }
-                let run = case.run(&system, number, &mut chance)?;
-                println!("{kind:?}, {}, run {number}: {}", case.key, run.told());
-                runs.push(run);
-            }
-            system.remove()?;
-            figures.insert(case.key.to_owned(), Run::figures(&runs));
+            let runs = run(stage, arguments, case, kind);
+            figures.insert(case.key.to_owned(), Run::figures(&runs, arguments.runs));
         }
     }
     Ok(figures)
+}
+
+/// Does a case to one of both. A run that does not come to an end is told and left
+/// out: what was measured in hours is not thrown away for it.
+fn run(stage: &Stage, arguments: &Arguments, case: &Case, kind: Kind) -> Vec<Run> {
+    let (mut chance, mut runs) = (Chance::new(arguments.seed), Vec::new());
+    let mut system: Option<System> = None;
+    for number in 0..arguments.runs {
+        let present = match system.take() {
+            Some(system) => Ok(system),
+            None => case.system(stage, kind == Kind::Sentinel),
+        };
+        let outcome = present.and_then(|present| {
+            let outcome = case.run(&present, number, &mut chance);
+            if outcome.is_err() || case.needs_new_servers() || number + 1 == arguments.runs {
+                present.remove()?;
+            } else {
+                system = Some(present);
+            }
+            outcome
+        });
+        match &outcome {
+            Ok(run) => println!("{kind:?}, {}, run {number}: {}", case.key, run.told()),
+            Err(error) => println!("{kind:?}, {}, run {number} failed: {error:#}", case.key),
+        }
+        runs.extend(outcome);
+    }
+    runs
 }
 
 fn report(arguments: &Arguments, [operlet, sentinel]: [Map<String, Value>; 2]) {
@@ -163,8 +180,7 @@ fn missed(key: &str, figures: &Value) -> String {
     let mut missed: Vec<String> = bounds.map(|(_, figure, bound)| format!("{figure} {bound}")).collect();
     let lost = LOST_BOUND.iter().filter(|(case, figure)| *case == key && value(figure) > 0);
     missed.extend(lost.map(|(_, figure)| format!("{figure} 0")));
-    if value("two_primaries") > 0 {
-        missed.push("two_primaries 0".to_owned());
-    }
+    let never = ["two_primaries", "lost_confirmed", "failed"].into_iter().filter(|figure| value(figure) > 0);
+    missed.extend(never.map(|figure| format!("{figure} 0")));
     missed.join(", ")
 }

@@ -79,23 +79,26 @@ impl PowerCut {
     pub(crate) fn of(lab: &Lab, node: u8) -> Result<Self> {
         // Ended processes say goodbye to their peers, which a machine without power
         // does not: the cable goes first.
-        lab.partition_node(node)?;
         let cut = Self { lab: lab.clone(), node, restored: false };
+        lab.partition_node(node)?;
         lab.kill_node(node)?;
         Ok(cut)
     }
 
     /// Gives it back, and waits until the node is ready.
     pub(crate) fn restore(mut self) -> Result<()> {
+        self.lab.start_node(self.node)?;
         self.restored = true;
-        self.lab.start_node(self.node)
+        Ok(())
     }
 }
 
 impl Drop for PowerCut {
     fn drop(&mut self) {
         if !self.restored {
-            // After a failure, which must not become that of all that follows.
+            // After a failure, which must not become that of all that follows. A node
+            // that still runs is not made anew, so its cable has to be plugged in.
+            let _ = self.lab.heal_node(self.node);
             let _ = self.lab.start_node(self.node);
         }
     }

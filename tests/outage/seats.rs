@@ -166,3 +166,37 @@ impl Known {
         self.present.insert(seat.pod.clone(), seat);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn event(kind: &str, pod: &str, uid: &str, address: &str) -> Value {
+        let metadata = json!({ "name": pod, "uid": uid });
+        let status = json!({ "podIP": address });
+        json!({ "type": kind, "object": { "metadata": metadata, "spec": { "nodeName": "node2" }, "status": status } })
+    }
+
+    #[test]
+    fn a_pod_that_was_made_again_leaves_its_place_on_record() {
+        let mut known = Known::default();
+        known.see(&json!({ "type": "ADDED", "object": { "metadata": { "name": "a-0", "uid": "1" } } }));
+        assert!(known.ever.is_empty(), "it has no address yet");
+        for event in [
+            event("MODIFIED", "a-0", "1", "10.0.0.1"),
+            event("MODIFIED", "a-0", "1", "10.0.0.1"),
+            event("ADDED", "a-0", "2", "10.0.0.2"),
+            event("DELETED", "a-0", "1", "10.0.0.1"),
+        ] {
+            known.see(&event);
+        }
+        let addresses =
+            |seats: Vec<&Seat>| seats.iter().map(|seat| seat.address.to_string()).collect::<Vec<_>>();
+        assert_eq!(addresses(known.present.values().collect()), ["10.0.0.2"]);
+        assert_eq!(addresses(known.ever.iter().collect()), ["10.0.0.1", "10.0.0.2"]);
+        known.see(&event("DELETED", "a-0", "2", "10.0.0.2"));
+        assert!(known.present.is_empty());
+    }
+}

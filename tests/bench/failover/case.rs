@@ -214,8 +214,8 @@ impl Run {
         )
     }
 
-    /// The figures of a case.
-    pub(crate) fn figures(runs: &[Self]) -> Value {
+    /// The figures of a case that was tried so often.
+    pub(crate) fn figures(runs: &[Self], tried: usize) -> Value {
         let sum = |count: fn(&Self) -> usize| runs.iter().map(count).sum::<usize>();
         json!({
             "p50_ms": percentile_ms(runs, 50),
@@ -226,6 +226,7 @@ impl Run {
             "acknowledged": sum(|run| run.acknowledged),
             "two_primaries": sum(|run| run.two_primaries),
             "runs": runs.len(),
+            "failed": tried - runs.len(),
         })
     }
 }
