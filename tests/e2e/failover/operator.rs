@@ -24,7 +24,8 @@ const HOST: &str = "operlet";
 fn kill_host(trial: &Trial) {
     let (lab, pod) = (&trial.cluster.lab, trial.host());
     let processes = lab.pod_processes(pod.node, &pod.uid);
-    let process = processes.iter().find(|process| process.name() == HOST).expect("the host runs");
+    let host = processes.iter().find(|process| process.is_first() && process.name() == HOST);
+    let process = host.expect("the host runs");
     sure(process.signal(Signal::KILL));
 }
 

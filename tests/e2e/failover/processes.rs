@@ -45,6 +45,17 @@ fn a_primary_that_is_frozen_is_replaced_and_follows_when_it_is_thawed() {
 }
 
 #[test]
+fn a_frozen_primary_that_prefers_to_go_on_is_replaced_before_anybody_kills_it() {
+    let setup = Setup { spec: json!({ "failover": { "mode": "Available" } }), ..Setup::default() };
+    check("frozen-available", &setup, |trial| {
+        let primary = trial.primary();
+        let frozen = sure(faults::freeze(&trial.cluster.lab, &primary));
+        trial.is_replaced(&primary);
+        frozen.thaw();
+    });
+}
+
+#[test]
 fn a_primary_whose_pod_is_deleted_hands_over() {
     check("deleted", &Setup::default(), |trial| {
         let primary = trial.primary();
