@@ -33,10 +33,10 @@ const RENEW: Duration = Duration::from_secs(2);
 const MARGIN: Duration = Duration::from_secs(5);
 
 /// No host in the cluster, as long as this lives.
-struct NoHost<'a>(&'a Cluster);
+pub(crate) struct NoHost<'a>(&'a Cluster);
 
 impl<'a> NoHost<'a> {
-    fn in_cluster(cluster: &'a Cluster) -> Self {
+    pub(crate) fn in_cluster(cluster: &'a Cluster) -> Self {
         let nobody = Self(cluster);
         let scale = ["scale", "deployment", "operlet", "-n", HOST_NAMESPACE, "--replicas=0"];
         cluster.kubectl.run(&scale);
@@ -58,10 +58,10 @@ impl Drop for NoHost<'_> {
 }
 
 /// No API server, as long as this lives.
-struct NoApiServer<'a>(&'a Cluster);
+pub(crate) struct NoApiServer<'a>(&'a Cluster);
 
 impl<'a> NoApiServer<'a> {
-    fn in_cluster(cluster: &'a Cluster) -> Self {
+    pub(crate) fn in_cluster(cluster: &'a Cluster) -> Self {
         cluster.lab.stop(Component::Apiserver).unwrap();
         Self(cluster)
     }

@@ -16,10 +16,14 @@
 mod authoring;
 mod cluster;
 mod components;
+mod failover;
 mod host;
 mod kubectl;
 mod lease;
 mod lifecycle;
+#[path = "../outage/mod.rs"]
+#[allow(dead_code, reason = "what is shared serves a benchmark, too")]
+mod outage;
 mod ownership;
 mod redis;
 mod rejected;

@@ -109,6 +109,20 @@ impl Cgroups {
         found
     }
 
+    /// Every process of the pod with this uid, in one of the lab's groups.
+    pub(crate) fn pod_processes(&self, lab: &Name, leaf: &str, uid: &str) -> Vec<i32> {
+        // As a kubelet names it, below a group for the quality of its service.
+        let name = format!("pod{uid}");
+        let mut found = Vec::new();
+        visit(&group(&self.tracking(), lab, Some(leaf)), &mut |group| {
+            if group.components().any(|part| part.as_os_str() == name.as_str()) {
+                let processes = fs::read_to_string(group.join("cgroup.procs")).unwrap_or_default();
+                found.extend(processes.lines().filter_map(|line| line.parse::<i32>().ok()));
+            }
+        });
+        found
+    }
+
     /// Ends every process of the lab, or of one of its groups.
     pub(crate) fn kill(&self, lab: &Name, leaf: Option<&str>) -> Result<()> {
         let deadline = Instant::now() + END_TIMEOUT;

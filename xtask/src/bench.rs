@@ -37,6 +37,8 @@ enum Name {
     Converge,
     /// What running probes cost
     Probes,
+    /// How long nobody can write, and what is lost, when a primary is lost; beside Sentinel (hours)
+    Failover,
     /// Every state of the failover protocol that faults lead to, as far as the budgets go (a quarter of an hour)
     Explore,
 }
@@ -74,13 +76,14 @@ impl Name {
             Self::Idle => "idle",
             Self::Converge => "converge",
             Self::Probes => "probes",
+            Self::Failover => "failover",
             Self::Explore => "explore",
         }
     }
 
     fn calls_components(self) -> bool {
         match self {
-            Self::Call | Self::Idle | Self::Converge => true,
+            Self::Call | Self::Idle | Self::Converge | Self::Failover => true,
             Self::Store | Self::Probes | Self::Explore => false,
         }
     }

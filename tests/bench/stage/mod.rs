@@ -1,4 +1,4 @@
-//! What the benchmarks on the lab share: a Kubernetes of one node, and a host
+//! What the benchmarks on the lab share: a Kubernetes, mostly of one node, and a host
 //! that is an ordinary process of this machine, so that its CPU time and memory
 //! can be read.
 
@@ -60,11 +60,16 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
-    /// Brings it up; a lab that was up before stays up afterwards.
+    /// Brings it up with one node; a lab that was up before stays up afterwards.
     pub(crate) fn up(options: &StageOptions) -> Result<Self> {
+        Self::with_nodes(options, 1)
+    }
+
+    /// The same with more nodes.
+    pub(crate) fn with_nodes(options: &StageOptions, nodes: u8) -> Result<Self> {
         let name = std::env::var("OPERLET_LAB").unwrap_or_else(|_| LAB.to_owned());
         let passing = !options.keep_lab && Lab::open(&name, Progress::Quiet).is_err();
-        let options = Options { name: name.parse()?, nodes: Some(1), progress: Progress::Shown };
+        let options = Options { name: name.parse()?, nodes: Some(nodes), progress: Progress::Shown };
         let stage = Self { lab: Lab::up(&options)?, passing };
         stage.install_definitions()?;
         Ok(stage)
