@@ -21,8 +21,9 @@ use crate::{
     spec::RedisSpec,
     talk::{
         self, Line,
-        acts::{acks, carried_out},
-        look::{self, Places},
+        acts::{acks, carried_out, done},
+        command::Commands,
+        look::{self, Places, Upkept},
     },
 };
 
@@ -39,15 +40,17 @@ pub(crate) struct Processes<'a> {
 const LOOK: &str = "look";
 const ACT: &str = "act";
 const PROVE: &str = "prove";
+const KEEP: &str = "keep";
 
 impl<'a> Processes<'a> {
-    /// Asks every pod that has an address how it is; none if there is nobody.
-    pub(crate) fn look(&self) -> Option<Decision> {
+    /// Asks every pod that has an address how it is, and whatever else is to be known;
+    /// none if there is nothing to ask.
+    pub(crate) fn look(&self, others: Vec<Question>) -> Option<Decision> {
         let question = |(ordinal, pod): (&Ordinal, &Pod<'_>)| {
             address(pod)?;
             Some(self.question(LOOK, &ordinal.to_string(), self.line.look(place(pod))))
         };
-        let questions: Vec<Question> = self.observed.pods.iter().filter_map(question).collect();
+        let questions: Vec<Question> = self.observed.pods.iter().filter_map(question).chain(others).collect();
         (!questions.is_empty()).then(|| Decision::ask(questions))
     }
 
@@ -80,6 +83,31 @@ impl<'a> Processes<'a> {
             wanted.then(|| self.line.watch(id, place(pod), timeout_s * 1000))
         };
         self.observed.pods.iter().filter_map(watched).collect()
+    }
+
+    /// Tells a server something that is not the protocol's, tied to the process that
+    /// answered.
+    pub(crate) fn keep(&self, ordinal: Ordinal, answer: &Answer, commands: Commands) -> Option<Question> {
+        let pod = self.observed.pods.get(&ordinal)?;
+        let exchange = self.line.keep(place(pod), &answer.run, &answer.role, commands);
+        Some(self.question(KEEP, &ordinal.to_string(), exchange))
+    }
+
+    /// What servers have of what they are told beside the protocol, as of the last look.
+    pub(crate) fn upkept(&self) -> BTreeMap<Ordinal, Upkept> {
+        let given = self.answers();
+        let looked = given.iter().filter(|it| it.what == LOOK).map(|it| it.round).max();
+        let looks = given.iter().filter(|it| it.what == LOOK && Some(it.round) == looked);
+        looks.filter_map(|it| Some((it.whom.parse().ok()?, look::upkept(it.end?)?))).collect()
+    }
+
+    /// What became of that in this reconcile.
+    pub(crate) fn kept(&self) -> BTreeMap<Ordinal, Result<(), String>> {
+        let given = self.answers();
+        let kept = given.iter().filter(|it| it.what == KEEP);
+        let outcome =
+            |it: &Given<'_>| Some((it.whom.parse().ok()?, it.end.map_or(Err("no answer".to_owned()), done)));
+        kept.filter_map(outcome).collect()
     }
 
     fn question(&self, what: &str, whom: &str, exchange: Exchange) -> Question {

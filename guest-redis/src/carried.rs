@@ -19,6 +19,10 @@ pub(crate) struct Carried {
     silent: Option<(String, Millis)>,
     /// What events have told of.
     pub(crate) told: Option<Told>,
+    /// Since when every server takes a new password beside an old one.
+    pub(crate) rotated: Option<Millis>,
+    /// A hash of the certificate, and since when servers have not been told of it.
+    pub(crate) certificate: Option<(u64, Option<Millis>)>,
     /// What is waited for, as a hash, and since when.
     waiting: Option<(u64, Millis)>,
 }

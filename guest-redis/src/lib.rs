@@ -25,6 +25,7 @@ mod reserved;
 pub mod spec;
 pub mod status;
 pub mod talk;
+mod upkeep;
 mod validate;
 
 use operlet_sdk::{Decision, Failure, Kind, Manifest, Observation, Operator, kinds};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use operlet_sdk::{ConditionStatus, Decision, Failure, Object, Observation, Outcome};
+use operlet_sdk::{ConditionStatus, Decision, Failure, Object, Observation, Outcome, Probe};
 
 use crate::{
     asked::Processes,
@@ -20,10 +20,12 @@ use crate::{
         record::Record,
         step::{Settlement, Step},
     },
-    recorded, report,
+    recorded,
+    report::Report,
     spec::RedisSpec,
-    status::RedisStatus,
+    status::{AppliedConfig, RedisStatus},
     talk::{Line, users::Operator},
+    upkeep::{self, Upkeep, Wanted},
     validate,
 };
 
@@ -50,65 +52,64 @@ pub(crate) fn reconcile(observation: &Observation) -> Result<Decision, Failure> 
     let observed = Observed::read(observation, &names)?;
     validate::check_change(spec, &observed)?;
 
-    let instance = Instance::new(&names, spec, image.image);
+    let config = before.config.clone().unwrap_or_default().with_settings(spec.config.keys());
+    let instance = Instance::new(&names, spec, image.image, config.restarts.unwrap_or_default());
     let policy = facts::policy(spec, &names);
     let record = recorded::read(&before, &names)?;
     let mut carried = Carried::read(observation);
     let primary = record.primary.as_ref().map(|primary| primary.who);
     let mut facts =
         facts::facts(observation, &observed, &names, &meta.annotations, primary.as_ref(), &carried);
-    let case = Case { observation, spec, instance: &instance, observed: &observed, policy: &policy };
+    let case = Case {
+        observation,
+        instance: &instance,
+        observed: &observed,
+        policy: &policy,
+        record: &record,
+        before: &before,
+        config,
+        version: image.version,
+    };
 
     let Some(operator) = operator(&observed)? else {
         // Its Secret comes first: nobody can be spoken to before.
         let settlement = Settlement { pods: Some(policy.pods()), ..Settlement::default() };
-        return case.settle(&settlement, &facts, &record, &before, image.version, &mut carried, None);
+        return case.settle(&settlement, &facts, carried, Vec::new(), &Upkeep::default());
     };
     let nonce = derive(&observation.entropy, &format!("nonce {}", observation.round));
     let line = Line { operator: &operator, transport: instance.transport(), nonce: &nonce };
     let processes = Processes { observation, observed: &observed, names: &names, line };
     processes.learn(&mut facts, primary.as_ref());
 
-    if observation.round >= ROUNDS_MAX {
-        let settlement = Settlement { again_ms: Some(0), ..Settlement::default() };
-        return case.settle(
-            &settlement,
-            &facts,
-            &record,
-            &before,
-            image.version,
-            &mut carried,
-            Some(&processes),
-        );
-    }
     loop {
-        match protocol::step(&policy, &facts, &record) {
-            Step::Look => match processes.look() {
+        let step = match protocol::step(&policy, &facts, &record) {
+            // Another reconcile goes on from here.
+            _ if observation.round >= ROUNDS_MAX => {
+                Step::Settle(Settlement { again_ms: Some(0), ..Settlement::default() })
+            }
+            step => step,
+        };
+        match step {
+            Step::Look => match processes.look(upkeep::questions(&instance, observation)) {
                 Some(ask) => return Ok(ask),
                 None => facts.answers = Some(BTreeMap::new()),
             },
-            Step::Checkpoint(next) => {
-                let mut status =
-                    RedisStatus { conditions: Vec::new(), observed_generation: None, ..before.clone() };
-                let asked = spec.switchover.as_ref().map(|asked| asked.request_id.as_str());
-                recorded::write(&next, &names, asked, &mut status);
-                return Decision::checkpoint(&status);
-            }
+            Step::Checkpoint(next) => return case.checkpoint(&next),
             Step::Act(acts) => {
                 return Ok(processes.act(&acts, facts.answers.as_ref().unwrap_or(&BTreeMap::new())));
             }
             Step::Prove { on, acks } => return Ok(processes.prove(&on, acks)),
             Step::Settle(settlement) => {
-                let processes = Some(&processes);
-                return case.settle(
-                    &settlement,
-                    &facts,
-                    &record,
-                    &before,
-                    image.version,
-                    &mut carried,
-                    processes,
-                );
+                let mut upkeep = Upkeep::default();
+                if record.failover.is_none() && observation.round < ROUNDS_MAX {
+                    let wanted = Wanted::read(&instance, &observed, observation);
+                    match wanted.next(&processes, &facts, &mut carried) {
+                        (Some(ask), _) => return Ok(ask),
+                        (None, done) => upkeep = done,
+                    }
+                }
+                let probes = processes.watch(&facts, &record, spec);
+                return case.settle(&settlement, &facts, carried, probes, &upkeep);
             }
         }
     }
@@ -117,47 +118,51 @@ pub(crate) fn reconcile(observation: &Observation) -> Result<Decision, Failure> 
 /// What a decision is made from, beside the facts.
 struct Case<'a> {
     observation: &'a Observation,
-    spec: &'a RedisSpec,
     instance: &'a Instance<'a>,
     observed: &'a Observed<'a>,
     policy: &'a Policy,
+    record: &'a Record,
+    before: &'a RedisStatus,
+    config: AppliedConfig,
+    version: &'a str,
 }
 
 impl Case<'_> {
-    #[allow(clippy::too_many_arguments, reason = "all that a settlement is told with")]
+    /// The status as it was, with another record.
+    fn checkpoint(&self, next: &Record) -> Result<Decision, Failure> {
+        let mut status =
+            RedisStatus { conditions: Vec::new(), observed_generation: None, ..self.before.clone() };
+        let asked = self.instance.spec.switchover.as_ref().map(|asked| asked.request_id.as_str());
+        recorded::write(next, self.instance.names, asked, &mut status);
+        Decision::checkpoint(&status)
+    }
+
     fn settle(
-        &self,
+        self,
         settlement: &Settlement,
         facts: &Facts,
-        record: &Record,
-        before: &RedisStatus,
-        version: &str,
-        carried: &mut Carried,
-        processes: Option<&Processes<'_>>,
+        mut carried: Carried,
+        probes: Vec<Probe>,
+        upkeep: &Upkeep,
     ) -> Result<Decision, Failure> {
         let mut outcome = Outcome::new();
         outcome.condition("Paused", ConditionStatus::False, "NotPaused", "changes are carried out");
-        build::intend(
-            self.instance,
-            self.observed,
-            &self.observation.entropy,
-            settlement,
-            record,
-            &mut outcome,
-        )?;
-        for probe in processes.into_iter().flat_map(|processes| processes.watch(facts, record, self.spec)) {
+        let entropy = &self.observation.entropy;
+        build::intend(self.instance, self.observed, entropy, settlement, self.record, &mut outcome)?;
+        for probe in probes {
             outcome.probe(probe);
         }
-        let report = report::Report {
+        let report = Report {
             instance: self.instance,
             observed: self.observed,
             policy: self.policy,
             facts,
-            record,
+            record: self.record,
             settlement,
-            version,
+            upkeep,
+            version: self.version,
         };
-        let again = report.tell(before, carried, self.observation, &mut outcome)?;
+        let again = report.tell(self.before, self.config, &mut carried, self.observation, &mut outcome)?;
         if let Some(again) = again {
             outcome.requeue_after(again);
         }

@@ -41,7 +41,10 @@ use crate::crd;
     ),
     x_kube(
         validation = crd::image_or_version_rule(),
-        validation = crd::storage_presence_rule()
+        validation = crd::storage_presence_rule(),
+        validation = crd::tls_presence_rule(),
+        validation = crd::replication_rule(),
+        validation = crd::safe_rule()
     )
 )]
 #[serde(rename_all = "camelCase")]

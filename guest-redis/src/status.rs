@@ -219,11 +219,36 @@ pub struct Member {
 }
 
 /// The configuration of the servers.
-#[derive(Debug, Clone, Deserialize, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[cfg_attr(feature = "crd", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase", default)]
 pub struct AppliedConfig {
     /// The hash of the configuration that all pods run with.
-    pub applied: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub applied: Option<String>,
+    /// The pods that need a restart to run with all of it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "crd", schemars(extend("x-kubernetes-list-type" = "atomic")))]
+    pub pending_restart: Vec<String>,
+    /// The settings of `spec.config`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "crd", schemars(extend("x-kubernetes-list-type" = "atomic")))]
+    pub settings: Vec<String>,
+    /// How often a setting was removed: only a restart brings a default back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub restarts: Option<u32>,
+}
+
+impl AppliedConfig {
+    /// With the settings of a spec, and one restart more if one was removed.
+    #[must_use]
+    pub fn with_settings<'a>(&self, settings: impl Iterator<Item = &'a String>) -> Self {
+        let settings: Vec<String> = settings.cloned().collect();
+        let removed = self.settings.iter().any(|before| !settings.contains(before));
+        let restarts =
+            if removed { Some(self.restarts.unwrap_or_default().saturating_add(1)) } else { self.restarts };
+        Self { settings, restarts, ..Self::default() }
+    }
 }
 
 /// One aspect of how a Redis is. The host writes them.

@@ -10,6 +10,8 @@ mod services;
 mod stateful_set;
 pub(crate) mod users;
 
+pub(crate) use redis_conf::{MARKER, RedisConf};
+
 use operlet_sdk::{Failure, Outcome, SecretEntry, Tls, Transport};
 
 use crate::{
@@ -29,17 +31,17 @@ pub(crate) struct Instance<'a> {
     pub(crate) names: &'a Names<'a>,
     pub(crate) spec: &'a RedisSpec,
     pub(crate) image: &'a str,
-    pub(crate) redis_conf: String,
-    /// Of everything that pods read when they start.
+    pub(crate) redis_conf: RedisConf,
+    /// Of everything that pods must be restarted for.
     pub(crate) config_hash: String,
     /// For how many seconds a pod that is deleted waits for another to take over.
     hand_over: String,
 }
 
 impl<'a> Instance<'a> {
-    pub(crate) fn new(names: &'a Names<'a>, spec: &'a RedisSpec, image: &'a str) -> Self {
-        let redis_conf = redis_conf::redis_conf(spec);
-        let config_hash = config_map::hash(&redis_conf);
+    pub(crate) fn new(names: &'a Names<'a>, spec: &'a RedisSpec, image: &'a str, restarts: u32) -> Self {
+        let redis_conf = RedisConf::new(spec);
+        let config_hash = config_map::hash(&redis_conf.cold, restarts);
         let hand_over = spec.update.switchover_timeout_seconds.to_string();
         Self { names, spec, image, redis_conf, config_hash, hand_over }
     }

@@ -144,13 +144,16 @@ fn container<'a>(instance: &'a Instance<'a>) -> Container<'a> {
             read_only_root_filesystem: true,
             capabilities: Capabilities { drop: ["ALL"] },
         },
-        volume_mounts: vec![
+        volume_mounts: [
             mount("data", "/data", false),
             mount("run", "/run/redis", false),
             mount("config", "/etc/redis", true),
             mount("auth", "/etc/redis-auth", true),
             mount("operator", "/etc/redis-operator", true),
-        ],
+        ]
+        .into_iter()
+        .chain(instance.spec.tls.as_ref().map(|_| mount("tls", "/etc/redis-tls", true)))
+        .collect(),
     }
 }
 
@@ -206,6 +209,11 @@ fn volumes<'a>(instance: &'a Instance<'a>) -> Vec<Volume<'a>> {
             },
         },
     ];
+    if let Some(tls) = &instance.spec.tls {
+        let items = ["tls.crt", "tls.key", "ca.crt"].map(entry).to_vec();
+        let source = VolumeSource::Secret { secret_name: &tls.secret_name, default_mode: 0o440, items };
+        volumes.push(Volume { name: "tls", source });
+    }
     if instance.spec.storage.is_none() {
         let source = VolumeSource::EmptyDir { medium: None, size_limit: None };
         volumes.push(Volume { name: "data", source });

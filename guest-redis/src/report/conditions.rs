@@ -73,11 +73,8 @@ impl Report<'_> {
     }
 
     fn push_update(&self, summary: &Summary, outcome: &mut Outcome) {
-        let (reason, message) = match summary.updated {
-            true => ("Applied", "every pod runs with the configuration of the spec"),
-            false => ("RollingOut", "pods are being replaced to run with the configuration of the spec"),
-        };
-        outcome.condition("ConfigApplied", summary.updated.into(), reason, message);
+        let (reason, message) = self.configuration(summary);
+        outcome.condition("ConfigApplied", summary.configured.into(), reason, message);
         let blocked =
             self.settlement.report.as_ref().filter(|report| {
                 matches!(report, step::Report::UpdateBlocked | step::Report::CannotHibernate)
@@ -87,6 +84,29 @@ impl Report<'_> {
             None => ("NotBlocked", "nothing stands in the way of an update".to_owned()),
         };
         outcome.condition("UpdateBlocked", blocked.is_some().into(), reason, message);
+    }
+
+    fn configuration(&self, summary: &Summary) -> (&'static str, String) {
+        let names = self.instance.names;
+        if let Some(missing) = &self.upkeep.missing {
+            return ("SecretMissing", missing.clone());
+        }
+        if let Some((pod, words)) = self.upkeep.refused.first() {
+            return (
+                "Refused",
+                format!("{} does not take the settings of the spec: {words}", names.pod(*pod)),
+            );
+        }
+        if !summary.outdated.is_empty() {
+            let pods = summary.outdated.join(", ");
+            return ("RollingOut", format!("replaced one at a time to run as the spec says: {pods}"));
+        }
+        match summary.configured {
+            true => ("Applied", "every pod runs with the configuration of the spec".to_owned()),
+            false => {
+                ("Applying", "waiting for every pod to run with the configuration of the spec".to_owned())
+            }
+        }
     }
 
     fn progress(&self, phase: Phase) -> String {

@@ -23,6 +23,7 @@ use crate::{
     },
     recorded,
     status::{AppliedConfig, Member, RedisStatus},
+    upkeep::Upkeep,
 };
 
 /// All that there is to tell of.
@@ -33,6 +34,7 @@ pub(crate) struct Report<'a> {
     pub(crate) facts: &'a Facts,
     pub(crate) record: &'a Record,
     pub(crate) settlement: &'a Settlement,
+    pub(crate) upkeep: &'a Upkeep,
     pub(crate) version: &'a str,
 }
 
@@ -45,8 +47,11 @@ struct Summary {
     in_sync: usize,
     /// The pod that takes writes through the Service.
     serving: Option<Ordinal>,
-    /// Whether every pod is made from the present template.
-    updated: bool,
+    /// Pods that are not made from the present template.
+    outdated: Vec<String>,
+    /// Whether every wanted pod is there, made from the present template, and runs with
+    /// the present settings.
+    configured: bool,
     phase: &'static str,
 }
 
@@ -55,6 +60,7 @@ impl Report<'_> {
     pub(crate) fn tell(
         &self,
         before: &RedisStatus,
+        config: AppliedConfig,
         carried: &mut Carried,
         observation: &Observation,
         outcome: &mut Outcome,
@@ -78,7 +84,8 @@ impl Report<'_> {
         if again.is_none() {
             carried.rest();
         }
-        outcome.with_status(&self.status(before, summary))?;
+        let again = again.into_iter().chain(self.upkeep.again_ms).min();
+        outcome.with_status(&self.status(before, config, summary))?;
         Ok(again.map(Duration::from_millis))
     }
 
@@ -93,6 +100,10 @@ impl Report<'_> {
         let serving = self.serving();
         let wanted = usize::from(self.policy.pods());
         let updated = self.facts.pods.len() == wanted && self.facts.pods.values().all(|pod| pod.updated);
+        let outdated = self.facts.pods.iter().filter(|(_, pod)| !pod.updated);
+        let outdated: Vec<String> = outdated.map(|(pod, _)| self.instance.names.pod(*pod)).collect();
+        let kept = self.upkeep.behind.is_empty() && self.upkeep.missing.is_none();
+        let configured = updated && kept && self.record.primary.is_some();
         let complete =
             ready == wanted && serving.is_some() && in_sync.len() == usize::from(self.policy.replicas);
         let cause = self.record.failover.as_ref().map(|failover| failover.cause);
@@ -100,12 +111,12 @@ impl Report<'_> {
             _ if self.record.hibernated => "Hibernated",
             Some(Cause::Lost) => "FailingOver",
             Some(Cause::Planned | Cause::Hibernate) => "SwitchingOver",
-            None if updated && complete => "Running",
+            None if configured && complete => "Running",
             _ if matches!(before, None | Some("" | "Creating")) => "Creating",
-            _ if !updated || self.settlement.delete.is_some() => "Updating",
+            _ if !configured || self.settlement.delete.is_some() => "Updating",
             _ => "Degraded",
         };
-        Summary { members, ready, in_sync: in_sync.len(), serving, updated, phase }
+        Summary { members, ready, in_sync: in_sync.len(), serving, outdated, configured, phase }
     }
 
     /// The primary that is confirmed, answers, and is where the Service leads.
@@ -121,7 +132,7 @@ impl Report<'_> {
         (answer.role == Role::Primary && selected == Some(who.pod) && !paused).then_some(who.pod)
     }
 
-    fn status(&self, before: &RedisStatus, summary: Summary) -> RedisStatus {
+    fn status(&self, before: &RedisStatus, config: AppliedConfig, summary: Summary) -> RedisStatus {
         let names = self.instance.names;
         let followers = summary.members.iter().filter(|member| member.role == "replica").count();
         let asked = self.instance.spec.switchover.as_ref().map(|asked| asked.request_id.as_str());
@@ -135,7 +146,11 @@ impl Report<'_> {
             members: summary.members,
             endpoint: Some(format!("{}:{PORT}", names.host)),
             secret_name: Some(self.instance.secret_name().to_owned()),
-            config: summary.updated.then(|| AppliedConfig { applied: self.instance.config_hash.clone() }),
+            config: Some(AppliedConfig {
+                applied: summary.configured.then(|| self.instance.redis_conf.hash.clone()),
+                pending_restart: summary.outdated,
+                ..config
+            }),
             switchover: before.switchover.clone(),
             ..RedisStatus::default()
         };

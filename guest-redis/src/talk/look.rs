@@ -12,6 +12,7 @@ use super::{
     resp::Reply,
     users,
 };
+use crate::build::MARKER;
 use crate::protocol::{
     facts::{Answer, Link, Role, Upstream},
     record::{Epoch, Ordinal, ReplId, RunId},
@@ -47,7 +48,8 @@ impl Line<'_> {
             .then(["INFO", "server", "replication", "persistence", "memory", "keyspace"])
             .then(["CLIENT", "LIST", "TYPE", "replica"])
             .then(["ACL", "USERS"])
-            .then(["CONFIG", "GET", "min-replicas-to-write", "min-replicas-max-lag"]);
+            .then(["CONFIG", "GET", "min-replicas-to-write", "min-replicas-max-lag", MARKER])
+            .then(["ACL", "GETUSER", "default"]);
         self.probe(pod).step(self.step(commands)).within_ms(PATIENCE_MS)
     }
 }
@@ -58,7 +60,7 @@ impl Line<'_> {
 pub fn read(end: &ExchangeEnd, uid: &str, places: &Places) -> Option<Answer> {
     let ExchangeEnd::Replies(replies) = end else { return None };
     let replies = Reply::read_all(replies.get(1)?).ok()?;
-    let [info, clients, users, config, _nonce] = replies.as_slice() else { return None };
+    let [info, clients, users, config, _default, _nonce] = replies.as_slice() else { return None };
     let (info, clients) = (Info(info.text()?), clients.text()?);
     // The start script calls the file after the pod.
     let file = info.get("config_file")?.rsplit('/').next()?;
@@ -85,6 +87,37 @@ pub fn read(end: &ExchangeEnd, uid: &str, places: &Places) -> Option<Answer> {
         users: users.elements()?.iter().filter_map(|user| users::replica_of(user.text()?)).collect(),
         min_replicas: setting(config, "min-replicas-to-write")?.min(u32::from(u8::MAX)).try_into().ok()?,
         max_lag_s: setting(config, "min-replicas-max-lag")?,
+    })
+}
+
+/// What a server has of what it is told beside the protocol.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Upkept {
+    /// Says which settings it runs with.
+    pub marker: String,
+    /// Hashes of the passwords that the application may use.
+    pub passwords: Vec<String>,
+}
+
+/// The same answer once more, for this.
+#[must_use]
+pub fn upkept(end: &ExchangeEnd) -> Option<Upkept> {
+    let ExchangeEnd::Replies(replies) = end else { return None };
+    let replies = Reply::read_all(replies.get(1)?).ok()?;
+    let [_info, _clients, _users, config, default, _nonce] = replies.as_slice() else { return None };
+    let passwords = entry(default, "passwords")?.elements()?.iter();
+    Some(Upkept {
+        marker: entry(config, MARKER).and_then(|marker| marker.text()).unwrap_or_default().to_owned(),
+        passwords: passwords.filter_map(|password| Some(password.text()?.to_owned())).collect(),
+    })
+}
+
+/// The value after a name.
+fn entry<'a, 'b>(pairs: &'a Reply<'b>, name: &str) -> Option<&'a Reply<'b>> {
+    let mut pairs = pairs.elements()?.chunks_exact(2);
+    pairs.find_map(|pair| match pair {
+        [key, value] if key.text() == Some(name) => Some(value),
+        _ => None,
     })
 }
 
@@ -166,9 +199,5 @@ impl Places {
 }
 
 fn setting(config: &Reply<'_>, name: &str) -> Option<u32> {
-    let mut pairs = config.elements()?.chunks_exact(2);
-    pairs.find_map(|pair| match pair {
-        [key, value] if key.text() == Some(name) => value.text()?.parse().ok(),
-        _ => None,
-    })
+    entry(config, name)?.text()?.parse().ok()
 }
