@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use operlet_sdk::{Decision, Exchange, ExchangeEnd, Observation, Probe, Question, Response, log};
 
 use crate::{
-    carried::WATCH,
+    carried::{WATCH, WATCH_TIMEOUT_MS},
     facts::address,
     names::Names,
     observed::{Observed, Pod},
@@ -18,7 +18,6 @@ use crate::{
         step::Act,
     },
     recorded::uid,
-    spec::RedisSpec,
     talk::{
         self, Line,
         acts::{acks, carried_out, done},
@@ -41,6 +40,7 @@ const LOOK: &str = "look";
 const ACT: &str = "act";
 const PROVE: &str = "prove";
 const KEEP: &str = "keep";
+const INTRODUCE: &str = "introduce";
 
 impl<'a> Processes<'a> {
     /// Asks every pod that has an address how it is, and whatever else is to be known;
@@ -72,15 +72,14 @@ impl<'a> Processes<'a> {
     }
 
     /// What watches the pods that answered, and the primary whether it did or not.
-    pub(crate) fn watch(&self, facts: &Facts, record: &Record, spec: &RedisSpec) -> Vec<Probe> {
+    pub(crate) fn watch(&self, facts: &Facts, record: &Record) -> Vec<Probe> {
         let primary = record.primary.as_ref().map(|primary| primary.who.uid);
-        let timeout_s =
-            u32::try_from(spec.failover.detect_seconds).unwrap_or_default().saturating_sub(1).max(1);
+        let timeout_ms = u32::try_from(WATCH_TIMEOUT_MS).unwrap_or(u32::MAX);
         let watched = |(ordinal, pod): (&Ordinal, &Pod<'_>)| {
             let answered = facts.answers.as_ref().is_some_and(|answers| answers.contains_key(ordinal));
             let wanted = address(pod).is_some() && (answered || uid(&pod.metadata.uid) == primary);
             let id = format!("{WATCH}{}", pod.metadata.uid);
-            wanted.then(|| self.line.watch(id, place(pod), timeout_s * 1000))
+            wanted.then(|| self.line.watch(id, place(pod), timeout_ms))
         };
         self.observed.pods.iter().filter_map(watched).collect()
     }
@@ -91,6 +90,22 @@ impl<'a> Processes<'a> {
         let pod = self.observed.pods.get(&ordinal)?;
         let exchange = self.line.keep(place(pod), &answer.run, &answer.role, commands);
         Some(self.question(KEEP, &ordinal.to_string(), exchange))
+    }
+
+    /// Makes the operator's users known to servers that were started without them, by the
+    /// application's password; none if there are none, or it was tried in this reconcile.
+    pub(crate) fn introduce(&self, password: &[u8]) -> Option<Decision> {
+        let given = self.answers();
+        if given.iter().any(|it| it.what == INTRODUCE) {
+            return None;
+        }
+        let strangers = given.iter().filter(|it| it.what == LOOK && it.end.is_some_and(look::is_stranger));
+        let question = |it: &Given<'_>| {
+            let pod = self.observed.pods.get(&it.whom.parse().ok()?)?;
+            Some(self.question(INTRODUCE, it.whom, self.line.introduce(place(pod), password)))
+        };
+        let questions: Vec<Question> = strangers.filter_map(question).collect();
+        (!questions.is_empty()).then(|| Decision::ask(questions))
     }
 
     /// What servers have of what they are told beside the protocol, as of the last look.
@@ -118,7 +133,7 @@ impl<'a> Processes<'a> {
     pub(crate) fn learn(&self, facts: &mut Facts, primary: Option<&Incarnation>) {
         let rounds = self.answers();
         let last = |wanted: &str| rounds.iter().filter(|it| it.what == wanted).map(|it| it.round).max();
-        let (looked, acted) = (last(LOOK), last(ACT));
+        let (looked, acted) = (last(LOOK), last(ACT).max(last(INTRODUCE)));
         for act in rounds.iter().filter(|it| it.what == ACT) {
             let digest =
                 act.whom.split_once('/').and_then(|(_, digest)| u64::from_str_radix(digest, 16).ok());

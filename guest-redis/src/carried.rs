@@ -40,8 +40,12 @@ pub(crate) struct Told {
 /// The probe that watches a pod: its id begins with this.
 pub(crate) const WATCH: &str = "watch/";
 
+/// A server that does not answer its watch within this time does not answer. With the
+/// second between two rounds it is known to be silent within twice that.
+pub(crate) const WATCH_TIMEOUT_MS: Millis = 1000;
+
 /// What has not changed for long is looked at this much less often.
-const PACE: Millis = 20;
+const PACE: Millis = 60;
 
 /// The longest time between two looks while something is under way.
 const PACE_MAX_MS: Millis = 5000;
@@ -63,8 +67,13 @@ impl Carried {
         let carried = self.silent.iter().filter(|(who, _)| *who == run).map(|(_, since)| *since);
         let probe = format!("{WATCH}{}", uuid(&primary.uid));
         let reports = observation.probes.iter().filter(|report| report.id == probe);
-        let failing = reports.filter(|report| !matches!(report.end, ExchangeEnd::Replies(_)));
-        let since = carried.chain(failing.map(|report| report.since_ms)).min();
+        let failing = reports.filter_map(|report| match report.end {
+            ExchangeEnd::Replies(_) => None,
+            // It had been silent for the whole of that round.
+            ExchangeEnd::Timeout(_) => Some(report.since_ms.saturating_sub(WATCH_TIMEOUT_MS)),
+            _ => Some(report.since_ms),
+        });
+        let since = carried.chain(failing).min();
         since.map_or(0, |since| observation.now_ms.saturating_sub(since))
     }
 

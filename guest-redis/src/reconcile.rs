@@ -80,6 +80,10 @@ pub(crate) fn reconcile(observation: &Observation) -> Result<Decision, Failure> 
     let line = Line { operator: &operator, transport: instance.transport(), nonce: &nonce };
     let processes = Processes { observation, observed: &observed, names: &names, line };
     processes.learn(&mut facts, primary.as_ref());
+    let wanted = Wanted::read(&instance, &observed, observation);
+    if let Some(ask) = wanted.password().and_then(|password| processes.introduce(password)) {
+        return Ok(ask);
+    }
 
     loop {
         let step = match protocol::step(&policy, &facts, &record) {
@@ -102,13 +106,12 @@ pub(crate) fn reconcile(observation: &Observation) -> Result<Decision, Failure> 
             Step::Settle(settlement) => {
                 let mut upkeep = Upkeep::default();
                 if record.failover.is_none() && observation.round < ROUNDS_MAX {
-                    let wanted = Wanted::read(&instance, &observed, observation);
                     match wanted.next(&processes, &facts, &mut carried) {
                         (Some(ask), _) => return Ok(ask),
                         (None, done) => upkeep = done,
                     }
                 }
-                let probes = processes.watch(&facts, &record, spec);
+                let probes = processes.watch(&facts, &record);
                 return case.settle(&settlement, &facts, carried, probes, &upkeep);
             }
         }

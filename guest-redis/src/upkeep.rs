@@ -47,8 +47,8 @@ pub(crate) struct Upkeep {
 /// What servers should have.
 pub(crate) struct Wanted<'a> {
     instance: &'a Instance<'a>,
-    /// The hash of the application's password.
-    password: Result<String, String>,
+    /// The application's password.
+    password: Result<Vec<u8>, String>,
     /// The certificate's hash.
     certificate: Option<Result<u64, String>>,
 }
@@ -83,7 +83,7 @@ impl<'a> Wanted<'a> {
             // As the start script reads it: one line.
             let line = password.split(|byte| *byte == b'\n').next().unwrap_or_default();
             let empty = || missing("password", instance.secret_name(), "spec.auth");
-            if line.is_empty() { Err(empty()) } else { Ok(hex(&Sha256::digest(line))) }
+            if line.is_empty() { Err(empty()) } else { Ok(line.to_vec()) }
         });
         let certificate = spec.tls.as_ref().map(|tls| {
             let entries = ["tls.crt", "tls.key", "ca.crt"];
@@ -91,6 +91,16 @@ impl<'a> Wanted<'a> {
             read.map(|entries| fnv(entries.into_iter().flatten()))
         });
         Self { instance, password, certificate }
+    }
+
+    /// The application's password, if its Secret is there.
+    pub(crate) fn password(&self) -> Option<&[u8]> {
+        self.password.as_deref().ok()
+    }
+
+    /// As servers tell passwords from one another.
+    fn hashed(&self) -> Option<String> {
+        Some(hex(&Sha256::digest(self.password()?)))
     }
 
     /// What is to be told next; none if nothing is, or it was tried in this reconcile.
@@ -143,12 +153,12 @@ impl<'a> Wanted<'a> {
                 .collect();
             commands = commands.then(words);
         }
-        if let Ok(password) = &self.password {
+        if let Some(password) = self.hashed() {
             let hashed = format!("#{password}");
-            let others = now.passwords.iter().any(|one| one != password);
+            let others = now.passwords.iter().any(|one| *one != password);
             if drops && others {
                 commands = commands.then(["ACL", "SETUSER", "default", "resetpass", &hashed]);
-            } else if !now.passwords.contains(password) {
+            } else if !now.passwords.contains(&password) {
                 commands = commands.then(["ACL", "SETUSER", "default", &hashed]);
             }
         }
@@ -176,9 +186,9 @@ impl<'a> Wanted<'a> {
         carried: &mut Carried,
         upkeep: &mut Upkeep,
     ) -> bool {
-        let Ok(password) = &self.password else { return false };
-        let all = kept.len() == answers.len() && kept.values().all(|it| it.passwords.contains(password));
-        let others = kept.values().any(|it| it.passwords.iter().any(|one| one != password));
+        let Some(password) = self.hashed() else { return false };
+        let all = kept.len() == answers.len() && kept.values().all(|it| it.passwords.contains(&password));
+        let others = kept.values().any(|it| it.passwords.iter().any(|one| *one != password));
         if !all || !others {
             carried.rotated = None;
             return false;

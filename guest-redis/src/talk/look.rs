@@ -28,6 +28,9 @@ pub(super) const DEAD_PORT: u16 = 1;
 /// What `master_link_down_since_seconds` is for one that was never linked.
 const NEVER_LINKED: i64 = -1;
 
+/// The file of a server that was started before files were called after pods.
+const UNNAMED: &str = "redis.conf";
+
 /// A replica acknowledges each second; with twice that its lag is small.
 const LAG_SMALL_S: u32 = 2;
 
@@ -64,7 +67,7 @@ pub fn read(end: &ExchangeEnd, uid: &str, places: &Places) -> Option<Answer> {
     let (info, clients) = (Info(info.text()?), clients.text()?);
     // The start script calls the file after the pod.
     let file = info.get("config_file")?.rsplit('/').next()?;
-    if file.strip_suffix(".conf") != Some(uid) {
+    if file.strip_suffix(".conf") != Some(uid) && file != UNNAMED {
         return None;
     }
     let role = role(info)?;
@@ -88,6 +91,13 @@ pub fn read(end: &ExchangeEnd, uid: &str, places: &Places) -> Option<Answer> {
         min_replicas: setting(config, "min-replicas-to-write")?.min(u32::from(u8::MAX)).try_into().ok()?,
         max_lag_s: setting(config, "min-replicas-max-lag")?,
     })
+}
+
+/// Whether a server answered that it does not know the operator.
+#[must_use]
+pub fn is_stranger(end: &ExchangeEnd) -> bool {
+    let ExchangeEnd::Unexpected(partial) = end else { return false };
+    partial.replies.first().is_some_and(|reply| reply.starts_with(b"-WRONGPASS"))
 }
 
 /// What a server has of what it is told beside the protocol.
