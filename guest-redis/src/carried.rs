@@ -33,6 +33,8 @@ pub(crate) struct Carried {
 pub(crate) struct Told {
     pub(crate) epoch: Epoch,
     pub(crate) phase: Option<String>,
+    /// Why, while it is under way.
+    pub(crate) cause: Option<String>,
     /// When it began, while it is under way.
     pub(crate) started: Option<Millis>,
 }

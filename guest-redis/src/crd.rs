@@ -43,6 +43,15 @@ pub(crate) fn name_characters_rule() -> Rule {
     )
 }
 
+/// The pods of a Redis are called after it.
+pub(crate) fn switchover_target_rule() -> Rule {
+    Rule::new(
+        "!has(self.spec.switchover) || !has(self.spec.switchover.target) || \
+         self.spec.switchover.target.matches('^' + self.metadata.name + '-[0-8]$')",
+    )
+    .message("switchover.target must be one of the pods: NAME-0, NAME-1 and so on")
+}
+
 pub(crate) fn image_or_version_rule() -> Rule {
     Rule::new("!(has(self.image) && has(self.version))")
         .message("image and version cannot both be given: remove one of them")

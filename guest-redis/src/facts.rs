@@ -12,7 +12,7 @@ use crate::{
     protocol::{
         facts::{self, Facts},
         policy::{Mode, Policy, Request},
-        record::{Effective, Incarnation, Millis, Ordinal},
+        record::{Effective, Incarnation, Millis, Ordinal, Record},
     },
     recorded::{request, uid},
     spec::{FailoverMode, PersistenceMode, RedisSpec, UpdateStrategy},
@@ -49,6 +49,24 @@ pub(crate) fn policy(spec: &RedisSpec, names: &Names<'_>) -> Policy {
         paused: spec.paused,
         hibernated: spec.hibernated,
         pause_before_primary: spec.update.strategy == UpdateStrategy::PauseBeforePrimary,
+    }
+}
+
+/// What is kept up for a Redis whose spec cannot be carried out: what it has.
+pub(crate) fn as_it_was(
+    spec: &RedisSpec,
+    names: &Names<'_>,
+    observed: &Observed<'_>,
+    record: &Record,
+) -> Policy {
+    let pods = observed.stateful_set.as_ref().map_or(0, |set| set.spec.replicas);
+    Policy {
+        replicas: u8::try_from(pods.saturating_sub(1)).unwrap_or_default(),
+        wanted: record.effective,
+        switchover: None,
+        hibernated: record.hibernated,
+        pause_before_primary: true,
+        ..policy(spec, names)
     }
 }
 

@@ -43,19 +43,29 @@ pub(crate) fn reconcile(observation: &Observation) -> Result<Decision, Failure> 
     if spec.paused {
         return Ok(paused(observation));
     }
-    validate::check(&meta.name, spec)?;
-
     let settings: Settings = observation.settings_as()?;
     let before = resource.status.unwrap_or_default();
-    let image = images::resolve(spec, before.version.as_deref(), &settings)?;
     let names = Names::new(&meta.name, &meta.namespace);
     let observed = Observed::read(observation, &names)?;
-    validate::check_change(spec, &observed)?;
+    let image = validate::check(&meta.name, spec)
+        .and_then(|()| validate::check_change(spec, &observed))
+        .and_then(|()| images::resolve(spec, before.version.as_deref(), &settings));
+    let (image, invalid) = match image {
+        Ok(image) => (image, None),
+        // Its primary may be lost all the same: nothing but that is seen to.
+        Err(Failure::Invalid(why)) if before.epoch.is_some() => {
+            (images::Resolved::as_it_was(&before), Some(why))
+        }
+        Err(failure) => return Err(failure),
+    };
 
     let config = before.config.clone().unwrap_or_default().with_settings(spec.config.keys());
     let instance = Instance::new(&names, spec, image.image, config.restarts.unwrap_or_default());
-    let policy = facts::policy(spec, &names);
     let record = recorded::read(&before, &names)?;
+    let policy = match invalid {
+        None => facts::policy(spec, &names),
+        Some(_) => facts::as_it_was(spec, &names, &observed, &record),
+    };
     let mut carried = Carried::read(observation);
     let primary = record.primary.as_ref().map(|primary| primary.who);
     let mut facts =
@@ -69,6 +79,7 @@ pub(crate) fn reconcile(observation: &Observation) -> Result<Decision, Failure> 
         before: &before,
         config,
         version: image.version,
+        invalid,
     };
 
     let Some(operator) = operator(&observed)? else {
@@ -105,7 +116,7 @@ pub(crate) fn reconcile(observation: &Observation) -> Result<Decision, Failure> 
             Step::Prove { on, acks } => return Ok(processes.prove(&on, acks)),
             Step::Settle(settlement) => {
                 let mut upkeep = Upkeep::default();
-                if record.failover.is_none() && observation.round < ROUNDS_MAX {
+                if record.failover.is_none() && observation.round < ROUNDS_MAX && case.invalid.is_none() {
                     match wanted.next(&processes, &facts, &mut carried) {
                         (Some(ask), _) => return Ok(ask),
                         (None, done) => upkeep = done,
@@ -128,6 +139,8 @@ struct Case<'a> {
     before: &'a RedisStatus,
     config: AppliedConfig,
     version: &'a str,
+    /// Why the spec is not carried out, if it is not.
+    invalid: Option<String>,
 }
 
 impl Case<'_> {
@@ -151,7 +164,13 @@ impl Case<'_> {
         let mut outcome = Outcome::new();
         outcome.condition("Paused", ConditionStatus::False, "NotPaused", "changes are carried out");
         let entropy = &self.observation.entropy;
-        build::intend(self.instance, self.observed, entropy, settlement, self.record, &mut outcome)?;
+        let (instance, observed) = (self.instance, self.observed);
+        if self.invalid.is_some() {
+            build::hold(instance, self.observation, observed, settlement, self.record, &mut outcome)?;
+        } else {
+            let is_refused = !upkeep.refused.is_empty();
+            build::intend(instance, observed, entropy, settlement, self.record, is_refused, &mut outcome)?;
+        }
         for probe in probes {
             outcome.probe(probe);
         }
@@ -164,6 +183,7 @@ impl Case<'_> {
             settlement,
             upkeep,
             version: self.version,
+            invalid: self.invalid.as_deref(),
         };
         let again = report.tell(self.before, self.config, &mut carried, self.observation, &mut outcome)?;
         if let Some(again) = again {

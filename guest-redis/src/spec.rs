@@ -37,7 +37,8 @@ use crate::crd;
         printcolumn(name = "Version", type_ = "string", json_path = ".status.version"),
         printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
         validation = crd::name_length_rule(),
-        validation = crd::name_characters_rule()
+        validation = crd::name_characters_rule(),
+        validation = crd::switchover_target_rule()
     ),
     x_kube(
         validation = crd::image_or_version_rule(),

@@ -25,6 +25,7 @@ pub(crate) fn check(name: &str, spec: &RedisSpec) -> Result<(), Failure> {
         format!("spec.replicas: {} is not between 0 and {REPLICAS_MAX}", spec.replicas)
     })?;
     check_replication(spec)?;
+    check_switchover(name, spec)?;
     require((1..=100).contains(&spec.memory.maxmemory_percent), || {
         format!("spec.memory.maxmemoryPercent: {} is not between 1 and 100", spec.memory.maxmemory_percent)
     })?;
@@ -37,6 +38,19 @@ pub(crate) fn check(name: &str, spec: &RedisSpec) -> Result<(), Failure> {
         })?;
     }
     check_config(spec)
+}
+
+fn check_switchover(name: &str, spec: &RedisSpec) -> Result<(), Failure> {
+    let Some(target) = spec.switchover.as_ref().and_then(|switchover| switchover.target.as_deref()) else {
+        return Ok(());
+    };
+    // The pod of a request that was dealt with may be gone.
+    let is_pod = (0..=REPLICAS_MAX).any(|ordinal| format!("{name}-{ordinal}") == target);
+    require(is_pod, || {
+        format!(
+            "spec.switchover.target: {target} is no pod of this Redis: they are called {name}-0, {name}-1 and so on"
+        )
+    })
 }
 
 fn check_replication(spec: &RedisSpec) -> Result<(), Failure> {

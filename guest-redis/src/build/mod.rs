@@ -12,7 +12,7 @@ pub(crate) mod users;
 
 pub(crate) use redis_conf::{MARKER, RedisConf};
 
-use operlet_sdk::{Failure, Outcome, SecretEntry, Tls, Transport};
+use operlet_sdk::{Failure, Intent, ObjectKey, Observation, Outcome, SecretEntry, Tls, Transport, kinds};
 
 use crate::{
     kubernetes::Metadata,
@@ -85,6 +85,7 @@ pub(crate) fn intend(
     entropy: &[u8],
     settlement: &Settlement,
     record: &Record,
+    is_refused: bool,
     outcome: &mut Outcome,
 ) -> Result<(), Failure> {
     if instance.spec.auth.is_none() && observed.auth_secret.is_none() {
@@ -93,16 +94,44 @@ pub(crate) fn intend(
     if observed.operator_secret.is_none() {
         secret::operator(instance, entropy, outcome)?;
     }
-    outcome.ensure(&config_map::config_map(instance))?;
     services::intend(instance, observed, settlement.service, outcome)?;
     let pods = settlement.pods.map_or_else(|| kept(instance, observed), i32::from);
-    outcome.ensure(&stateful_set::stateful_set(instance, observed, pods))?;
+    if is_refused && observed.stateful_set.is_some() {
+        // What running servers refuse, servers that start would not start with.
+        outcome.keep(&kinds::CONFIG_MAP, &instance.names.config);
+        outcome.keep(&kinds::STATEFUL_SET, instance.names.redis);
+    } else {
+        outcome.ensure(&config_map::config_map(instance))?;
+        outcome.ensure(&stateful_set::stateful_set(instance, observed, pods))?;
+    }
     // Of a lone primary it would either block every drain or mean nothing.
     if instance.spec.replicas > 0 {
         outcome.ensure(&disruption_budget::disruption_budget(instance))?;
     }
     pods::intend(instance, observed, settlement, record, outcome)?;
     claims::intend(instance, observed, settlement, outcome)
+}
+
+/// Leaves everything as it is but for what a change of primary needs.
+pub(crate) fn hold(
+    instance: &Instance<'_>,
+    observation: &Observation,
+    observed: &Observed<'_>,
+    settlement: &Settlement,
+    record: &Record,
+    outcome: &mut Outcome,
+) -> Result<(), Failure> {
+    let mut kept = Outcome::new();
+    kept.keep_observed(observation);
+    let is_service =
+        |key: &ObjectKey| key.kind.kind == kinds::SERVICE.kind && key.name == instance.names.redis;
+    kept.intents.retain(|intent| match intent {
+        Intent::Keep(key) => key.kind.kind != kinds::POD.kind && !is_service(key),
+        _ => true,
+    });
+    outcome.intents.append(&mut kept.intents);
+    services::lead(instance, observed, settlement.service, outcome)?;
+    pods::intend(instance, observed, &Settlement { delete: None, ..settlement.clone() }, record, outcome)
 }
 
 /// As many pods as there are to be now, whoever said so.

@@ -85,6 +85,8 @@ impl RedisConf {
         cold.push_str(if spec.tls.is_some() { ENCRYPTED } else { PLAIN });
         // A replica waits for nobody else to begin a full synchronisation.
         hot.push(("repl-diskless-sync-delay".to_owned(), "0".to_owned()));
+        // A server that is busy with a script says so before it is taken for dead.
+        hot.push(("busy-reply-threshold".to_owned(), "1000".to_owned()));
         persistence(&mut hot, spec);
         memory(&mut hot, spec);
         for (setting, value) in &spec.config {

@@ -28,6 +28,12 @@ impl Report<'_> {
             (None, Some(report), _) => self.words(report),
             (None, None, Some(phase)) => (phase_reason(phase), self.progress(phase)),
             (None, None, None) => match &self.record.primary {
+                Some(primary) if self.answer(primary.who.pod).is_some_and(|it| it.run == primary.who.run) => {
+                    (
+                        "NotEnoughReplicas",
+                        format!("{} refuses writes: too few replicas follow it", names.pod(primary.who.pod)),
+                    )
+                }
                 Some(primary) => (
                     "Silent",
                     format!("{} does not answer; it is about to be replaced", names.pod(primary.who.pod)),
@@ -58,7 +64,8 @@ impl Report<'_> {
 
     fn push_failover(&self, outcome: &mut Outcome) {
         let report = self.settlement.report.as_ref();
-        let blocked = report.filter(|report| report.is_blocked());
+        // What has never had a primary has not failed over.
+        let blocked = report.filter(|report| report.is_blocked() && self.record.epoch > 0);
         let (reason, message) = match blocked {
             Some(report) => self.words(report),
             None => ("NotBlocked", "nothing stands in the way of a primary".to_owned()),
@@ -88,6 +95,9 @@ impl Report<'_> {
 
     fn configuration(&self, summary: &Summary) -> (&'static str, String) {
         let names = self.instance.names;
+        if let Some(why) = self.invalid {
+            return ("InvalidSpec", format!("everything stays as it is but for failover: {why}"));
+        }
         if let Some(missing) = &self.upkeep.missing {
             return ("SecretMissing", missing.clone());
         }

@@ -18,6 +18,7 @@ impl Report<'_> {
         let now = Told {
             epoch: self.record.epoch,
             phase: self.record.phase().map(|phase| format!("{phase:?}")),
+            cause: self.record.failover.as_ref().map(|failover| format!("{:?}", failover.cause)),
             started: self.record.failover.as_ref().map(|failover| failover.started_at),
         };
         let told = carried.told.replace(now.clone()).unwrap_or_else(|| now.clone());
@@ -71,8 +72,18 @@ impl Report<'_> {
             outcome.event(EventType::Normal, "Fenced", "Failover", message);
         }
         if told.started.is_some() && now.started.is_none() {
+            let planned = told.cause.as_deref() == Some("Planned");
+            let reason = match (planned, told.epoch == now.epoch && told.phase.as_deref() == Some("HandOver"))
+            {
+                (_, true) => return,
+                (true, _) => "SwitchoverCompleted",
+                (false, _) => "FailoverCompleted",
+            };
+            if told.cause.as_deref() == Some("Bootstrap") || self.record.hibernated {
+                return;
+            }
             let message = format!("{primary} is the primary and takes writes, {since} after it began");
-            outcome.event(EventType::Normal, "FailoverCompleted", "Failover", message);
+            outcome.event(EventType::Normal, reason, "Failover", message);
         }
     }
 }

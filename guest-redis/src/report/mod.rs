@@ -36,6 +36,8 @@ pub(crate) struct Report<'a> {
     pub(crate) settlement: &'a Settlement,
     pub(crate) upkeep: &'a Upkeep,
     pub(crate) version: &'a str,
+    /// Why the spec is not carried out, if it is not.
+    pub(crate) invalid: Option<&'a str>,
 }
 
 /// What a person sees first.
@@ -103,7 +105,7 @@ impl Report<'_> {
         let outdated = self.facts.pods.iter().filter(|(_, pod)| !pod.updated);
         let outdated: Vec<String> = outdated.map(|(pod, _)| self.instance.names.pod(*pod)).collect();
         let kept = self.upkeep.behind.is_empty() && self.upkeep.missing.is_none();
-        let configured = updated && kept && self.record.primary.is_some();
+        let configured = updated && kept && self.invalid.is_none() && self.record.primary.is_some();
         let complete =
             ready == wanted && serving.is_some() && in_sync.len() == usize::from(self.policy.replicas);
         let cause = self.record.failover.as_ref().map(|failover| failover.cause);
@@ -129,7 +131,9 @@ impl Report<'_> {
             Selection::Select(pod) => Some(pod),
         };
         let paused = self.record.phase() == Some(Phase::Fence);
-        (answer.role == Role::Primary && selected == Some(who.pod) && !paused).then_some(who.pod)
+        let good = answer.members.values().filter(|is_good| **is_good).count();
+        let enough = good >= usize::from(answer.min_replicas);
+        (answer.role == Role::Primary && enough && selected == Some(who.pod) && !paused).then_some(who.pod)
     }
 
     fn status(&self, before: &RedisStatus, config: AppliedConfig, summary: Summary) -> RedisStatus {

@@ -57,7 +57,8 @@ impl Line<'_> {
         let login = Commands::new().then(["AUTH", &*password]);
         let user = |commands: Commands, name: &str, password: &str, rules: &str| {
             let secret = format!(">{password}");
-            let words = ["ACL", "SETUSER", name, "reset", "on", &secret].into_iter().chain(rules.split_whitespace());
+            let words =
+                ["ACL", "SETUSER", name, "reset", "on", &secret].into_iter().chain(rules.split_whitespace());
             commands.then(words.collect::<Vec<_>>())
         };
         let operator = self.operator;
