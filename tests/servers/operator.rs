@@ -102,7 +102,11 @@ impl Redis {
                         let answer = answer.expect("acts are on what answered").1;
                         let exchange = self.line().order(POD, &act, answer);
                         let end = say(&exchange, self.server(act.on.pod).address);
-                        println!("  {act:?}: {:?}", carried_out(&end));
+                        let done = carried_out(&end);
+                        println!("  {act:?}: {done:?}");
+                        if done.is_ok() {
+                            facts.done.insert(act.clone());
+                        }
                         facts.tried.insert(act);
                     }
                     facts.answers = None;
