@@ -15,7 +15,7 @@ use crate::{
     protocol::{
         facts::{Answer, Facts, Proof},
         record::{Incarnation, Ordinal, Record},
-        step::Act,
+        step::{Act, Tried},
     },
     recorded::uid,
     talk::{
@@ -23,6 +23,7 @@ use crate::{
         acts::{acks, carried_out, done},
         command::Commands,
         look::{self, Places, Upkept},
+        users::{hex, run_id},
     },
 };
 
@@ -58,7 +59,8 @@ impl<'a> Processes<'a> {
     pub(crate) fn act(&self, acts: &[Act], answers: &BTreeMap<Ordinal, Answer>) -> Decision {
         let question = |act: &Act| {
             let (pod, answer) = (self.observed.pods.get(&act.on.pod)?, answers.get(&act.on.pod)?);
-            let what = format!("{}/{:016x}", act.on.pod, act.digest());
+            let tried = act.tried();
+            let what = format!("{}/{}/{:016x}", act.on.pod, hex(&tried.run.0), tried.digest);
             Some(self.question(ACT, &what, self.line.order(place(pod), act, answer)))
         };
         Decision::ask(acts.iter().filter_map(question).collect::<Vec<_>>())
@@ -135,9 +137,11 @@ impl<'a> Processes<'a> {
         let last = |wanted: &str| rounds.iter().filter(|it| it.what == wanted).map(|it| it.round).max();
         let (looked, acted) = (last(LOOK), last(ACT).max(last(INTRODUCE)));
         for act in rounds.iter().filter(|it| it.what == ACT) {
-            let digest =
-                act.whom.split_once('/').and_then(|(_, digest)| u64::from_str_radix(digest, 16).ok());
-            facts.tried.extend(digest);
+            let tried = tried(act.whom);
+            facts.tried.extend(tried);
+            if act.end.is_some_and(|end| carried_out(end).is_ok()) {
+                facts.done.extend(tried);
+            }
             if Some(act.round) == acted && act.round + 1 == self.observation.round {
                 self.tell(act);
             }
@@ -187,6 +191,14 @@ impl<'a> Processes<'a> {
             log::warn(format!("an act on {}-{pod} was not carried out: {why}", self.names.redis));
         }
     }
+}
+
+/// What the id of an act says of it.
+fn tried(whom: &str) -> Option<Tried> {
+    let mut parts = whom.split('/').skip(1);
+    let run = run_id(parts.next()?)?;
+    let digest = u64::from_str_radix(parts.next()?, 16).ok()?;
+    Some(Tried { run, digest })
 }
 
 /// An answer, and what its question's id says.

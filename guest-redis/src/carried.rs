@@ -92,16 +92,20 @@ impl Carried {
         });
     }
 
-    /// When to look again: less often the longer the same is waited for.
-    pub(crate) fn pace(&mut self, what: &str, again_ms: Millis, now: Millis) -> Millis {
+    /// For how long the same has been waited for; none is waiting for nothing.
+    pub(crate) fn wait(&mut self, what: Option<&str>, now: Millis) -> Millis {
+        let Some(what) = what else {
+            self.waiting = None;
+            return 0;
+        };
         let what = fnv(what.bytes());
         let since = self.waiting.filter(|(before, _)| *before == what).map_or(now, |(_, since)| since);
         self.waiting = Some((what, since));
-        again_ms.max((now.saturating_sub(since) / PACE).min(PACE_MAX_MS))
+        now.saturating_sub(since)
     }
+}
 
-    /// Nothing is waited for.
-    pub(crate) fn rest(&mut self) {
-        self.waiting = None;
-    }
+/// When to look again: less often the longer the same is waited for.
+pub(crate) fn pace(again_ms: Millis, waited_ms: Millis) -> Millis {
+    again_ms.max((waited_ms / PACE).min(PACE_MAX_MS))
 }

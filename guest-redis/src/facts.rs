@@ -45,7 +45,8 @@ pub(crate) fn policy(spec: &RedisSpec, names: &Names<'_>) -> Policy {
         recovery_timeout_ms: milliseconds(spec.failover.recovery_timeout_seconds),
         switchover_timeout_ms: milliseconds(spec.update.switchover_timeout_seconds),
         switchover: asked,
-        storage: spec.storage.is_some() && spec.persistence.mode != PersistenceMode::None,
+        storage: spec.storage.is_some(),
+        persistent: spec.persistence.mode != PersistenceMode::None,
         paused: spec.paused,
         hibernated: spec.hibernated,
         pause_before_primary: spec.update.strategy == UpdateStrategy::PauseBeforePrimary,
@@ -112,7 +113,7 @@ pub(crate) fn facts(
         },
         ended: ended.filter_map(run_id).collect(),
         vouched: vouched.split(',').filter_map(|one| uid(one.trim())).collect(),
-        accept_loss: annotations.get(ACCEPT_LOSS_ANNOTATION).is_some_and(|answer| *answer == "true"),
+        accept_loss: annotations.get(ACCEPT_LOSS_ANNOTATION).and_then(|id| id.trim().parse().ok()),
         silent_ms: primary.map_or(0, |who| carried.silent_ms(who, observation)),
         ..Facts::default()
     }

@@ -149,7 +149,7 @@ impl Case<'_> {
         let mut status =
             RedisStatus { conditions: Vec::new(), observed_generation: None, ..self.before.clone() };
         let asked = self.instance.spec.switchover.as_ref().map(|asked| asked.request_id.as_str());
-        recorded::write(next, self.instance.names, asked, &mut status);
+        recorded::write(next, self.instance.names, asked, self.before, &mut status);
         Decision::checkpoint(&status)
     }
 

@@ -29,11 +29,25 @@ pub(crate) fn read(status: &RedisStatus, names: &Names<'_>) -> Result<Record, Fa
         failover: status.failover.as_ref().map(|failover| reader.failover(failover)).transpose()?,
         hibernated: status.hibernated.unwrap_or_default(),
         switched: status.switchover.as_ref().map(|switchover| request(&switchover.request_id)),
+        failed: status.failed_switchovers.as_ref().map(failed).transpose()?,
+        lossy: status.lossy,
+        vouched: status
+            .vouched
+            .iter()
+            .map(|text| uid(text).ok_or_else(|| unreadable("status.vouched", text)))
+            .collect::<Result<_, _>>()?,
     })
 }
 
-/// Puts the record into the status. `asked` is the request in the spec.
-pub(crate) fn write(record: &Record, names: &Names<'_>, asked: Option<&str>, status: &mut RedisStatus) {
+/// Puts the record into the status. `asked` is the request in the spec, `before` the
+/// status as it was.
+pub(crate) fn write(
+    record: &Record,
+    names: &Names<'_>,
+    asked: Option<&str>,
+    before: &RedisStatus,
+    status: &mut RedisStatus,
+) {
     let writer = Writer { names };
     status.epoch = (record.epoch > 0).then_some(record.epoch);
     status.primary = record.primary.as_ref().map(|primary| writer.primary(primary));
@@ -46,12 +60,20 @@ pub(crate) fn write(record: &Record, names: &Names<'_>, asked: Option<&str>, sta
     status.proven = (record.epoch > 0).then_some(record.proven);
     status.failover = record.failover.as_ref().map(|failover| writer.failover(failover));
     status.hibernated = record.hibernated.then_some(true);
-    let before = status.switchover.take().map(|switchover| switchover.request_id);
-    let known = asked.map(str::to_owned).into_iter().chain(before);
-    status.switchover = known
-        .into_iter()
-        .find(|known| Some(request(known)) == record.switched)
-        .map(|request_id| status::Switchover { request_id });
+    let under_way = before.failover.as_ref().and_then(|failover| failover.request.clone());
+    let dealt_with = before.switchover.as_ref().map(|switchover| switchover.request_id.clone());
+    let known: Vec<String> =
+        asked.map(str::to_owned).into_iter().chain(under_way).chain(dealt_with).collect();
+    let named = |wanted: Option<u64>| known.iter().find(|known| Some(request(known)) == wanted).cloned();
+    status.switchover = named(record.switched).map(|request_id| status::Switchover { request_id });
+    if let Some(failover) = &mut status.failover {
+        failover.request = named(record.failover.as_ref().and_then(|failover| failover.request));
+    }
+    status.failed_switchovers = record
+        .failed
+        .map(|failed| status::FailedSwitchovers { at: timestamp(failed.at), times: failed.times });
+    status.lossy = record.lossy;
+    status.vouched = record.vouched.iter().map(uuid).collect();
 }
 
 /// What the protocol tells one request from another by.
@@ -91,6 +113,8 @@ impl Reader<'_> {
         let claim = failover.claim.as_ref().map(|pod| self.ordinal("status.failover.claim", pod));
         let started = moment("status.failover.startedAt", Some(&failover.started_at))?;
         Ok(record::Failover {
+            id: failover.id,
+            request: failover.request.as_deref().map(request),
             phase: word("status.failover.phase", &PHASES, &failover.phase)?,
             cause: word("status.failover.cause", &CAUSES, &failover.cause)?,
             from: from.transpose()?,
@@ -148,6 +172,8 @@ impl Writer<'_> {
 
     fn failover(&self, failover: &record::Failover) -> status::Failover {
         status::Failover {
+            id: failover.id,
+            request: None,
             phase: name_of(&PHASES, &failover.phase).to_owned(),
             cause: name_of(&CAUSES, &failover.cause).to_owned(),
             from: failover.from.as_ref().map(|from| self.incarnation(from)),
@@ -193,6 +219,11 @@ fn name_of<T: PartialEq>(words: &[(&'static str, T)], meaning: &T) -> &'static s
 
 fn effective(effective: status::Effective) -> record::Effective {
     record::Effective { min_replicas: effective.min_replicas_to_write, max_lag_s: effective.max_lag_seconds }
+}
+
+fn failed(failed: &status::FailedSwitchovers) -> Result<record::Failed, Failure> {
+    let at = moment("status.failedSwitchovers.at", Some(&failed.at))?;
+    Ok(record::Failed { at: at.unwrap_or_default(), times: failed.times })
 }
 
 fn replid(field: &str, text: &str) -> Result<ReplId, Failure> {

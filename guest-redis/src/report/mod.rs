@@ -12,13 +12,13 @@ use operlet_sdk::{Failure, Observation, Outcome};
 use crate::{
     VERSION,
     build::Instance,
-    carried::Carried,
+    carried::{self, Carried},
     names::{NAME_LABEL, PORT, ROLE_LABEL},
     observed::Observed,
     protocol::{
         facts::{Answer, Facts, Role},
         policy::Policy,
-        record::{Cause, Ordinal, Phase, Record},
+        record::{Cause, Incarnation, Ordinal, Phase, Record},
         step::{Selection, Settlement},
     },
     recorded,
@@ -68,24 +68,17 @@ impl Report<'_> {
         outcome: &mut Outcome,
     ) -> Result<Option<Duration>, Failure> {
         let summary = self.summarise(before.phase.as_deref());
-        self.push_conditions(&summary, outcome);
-        self.push_events(&summary, before.phase.as_deref(), carried, outcome);
         let primary = self.record.primary.as_ref().map(|primary| primary.who);
-        let silent =
-            primary.is_some_and(|primary| self.answer(primary.pod).is_none_or(|it| it.run != primary.run));
+        let answers = |who: &Incarnation| self.answer(who.pod).is_some_and(|it| it.run == who.run);
+        let silent = primary.is_some_and(|primary| !answers(&primary));
         carried.note_silence(primary.as_ref(), silent, observation);
-        let again = self.settlement.again_ms.map(|again_ms| {
-            let what = format!(
-                "{} {:?} {:?} {silent}",
-                self.record.epoch,
-                self.record.phase(),
-                self.settlement.report
-            );
-            carried.pace(&what, again_ms, observation.now_ms)
-        });
-        if again.is_none() {
-            carried.rest();
-        }
+        let (epoch, phase, report) = (self.record.epoch, self.record.phase(), &self.settlement.report);
+        let now = observation.now_ms;
+        let what = format!("{epoch} {phase:?} {report:?} {silent}");
+        let waited_ms = carried.wait(self.settlement.again_ms.map(|_| what.as_str()), now);
+        let again = self.settlement.again_ms.map(|again_ms| carried::pace(again_ms, waited_ms));
+        self.push_conditions(&summary, waited_ms, outcome);
+        self.push_events(&summary, before.phase.as_deref(), carried, outcome);
         let again = again.into_iter().chain(self.upkeep.again_ms).min();
         outcome.with_status(&self.status(before, config, summary))?;
         Ok(again.map(Duration::from_millis))
@@ -155,10 +148,9 @@ impl Report<'_> {
                 pending_restart: summary.outdated,
                 ..config
             }),
-            switchover: before.switchover.clone(),
             ..RedisStatus::default()
         };
-        recorded::write(self.record, names, asked, &mut status);
+        recorded::write(self.record, names, asked, before, &mut status);
         status
     }
 }

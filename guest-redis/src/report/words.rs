@@ -93,9 +93,38 @@ impl Case<'_> {
                 "WaitingForReplicas",
                 format!("{missing} more replicas must follow the new primary before it is opened for writes"),
             ),
-            Report::UpdateBlocked => (
-                "NoReplicaInSync",
-                "pods should be replaced, and none can go before the others are in sync".to_owned(),
+            Report::Unopened(missing) => (
+                "ReplicasMissing",
+                format!(
+                    "{missing} more replicas must follow the new primary before it is opened for writes, and have not \
+                     for long: see why their pods do not start or follow, or lower spec.replication.minReplicasToWrite"
+                ),
+            ),
+            Report::NeverElected(who) => (
+                "NeverElected",
+                format!("{} has the latest writes and a replica-priority of 0: set another", self.pod(who)),
+            ),
+            Report::UpdateBlocked { pod, awaited } if awaited.is_empty() => (
+                "PausedBeforePrimary",
+                format!(
+                    "only {} is left to be replaced, and spec.update.strategy leaves it: ask for a switchover",
+                    self.instance.names.pod(*pod)
+                ),
+            ),
+            Report::UpdateBlocked { pod, awaited } => (
+                "WaitingForReplicas",
+                format!(
+                    "{} is to be replaced next, once {} are there and in sync",
+                    self.instance.names.pod(*pod),
+                    self.ordinals(awaited)
+                ),
+            ),
+            Report::SwitchoverFailed { times } => (
+                "SwitchoverFailed",
+                format!(
+                    "{times} hand-overs failed one after the other: no replica had all of the primary's writes in time. \
+                     See that replicas keep up, or raise spec.update.switchoverTimeoutSeconds"
+                ),
             ),
             Report::DataLossPossible => (
                 "WentOnWithoutProof",
@@ -113,8 +142,9 @@ impl Case<'_> {
 
     fn accept(&self) -> String {
         format!(
-            "To go on without the writes that only they have: kubectl annotate redis {} {ACCEPT_LOSS_ANNOTATION}=true",
-            self.instance.names.redis
+            "To go on without the writes that only they have: kubectl annotate redis {} {ACCEPT_LOSS_ANNOTATION}={}",
+            self.instance.names.redis,
+            self.record.failover.as_ref().map_or(0, |failover| failover.id)
         )
     }
 

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::protocol::{
     facts::{Answer, Proof, Role, Upstream},
-    record::RunId,
+    record::{Effective, RunId},
     step::{Act, Order},
 };
 
@@ -79,7 +79,9 @@ impl Line<'_> {
                 let commands = Commands::new().then(["REPLICAOF", &dead, &DEAD_PORT.to_string()]);
                 commands.and(drop_all())
             }
-            Order::Promote => Commands::new().then(["REPLICAOF", "NO", "ONE"]).and(drop_all()),
+            Order::Promote(effective) => {
+                set_min_replicas(effective).then(["REPLICAOF", "NO", "ONE"]).and(drop_all())
+            }
             Order::Attach(address) => {
                 let (user, password) =
                     (users::replica_user(&act.on.run), self.operator.replica_password(&act.on.run));
@@ -92,14 +94,7 @@ impl Line<'_> {
             Order::Users { set, drop } => {
                 drop_users(set.iter().fold(Commands::new(), |all, run| self.add_user(all, run)), drop.iter())
             }
-            Order::Configure(effective) => Commands::new().then([
-                "CONFIG",
-                "SET",
-                "min-replicas-to-write",
-                &effective.min_replicas.to_string(),
-                "min-replicas-max-lag",
-                &effective.max_lag_s.to_string(),
-            ]),
+            Order::Configure(effective) => set_min_replicas(effective),
             Order::Pause(pause_ms) => {
                 Commands::new().then(["CLIENT", "PAUSE", &pause_ms.to_string(), "WRITE"])
             }
@@ -113,9 +108,12 @@ impl Line<'_> {
         };
         // A pause outlives a change of role and then silently stops replication.
         let changed = match &act.order {
-            Order::ToDead(_) | Order::Promote => changed.then(["CLIENT", "UNPAUSE"]),
+            Order::ToDead(_) | Order::Promote(_) => changed.then(["CLIENT", "UNPAUSE"]),
             _ => changed,
         };
+        // An older act that is still on its way dies with its connection. Nothing but
+        // looks and acts logs in as this user, and none of them runs beside this one.
+        let changed = changed.then(["CLIENT", "KILL", "USER", users::USER]);
         Commands::new().then(["MULTI"]).and(changed).then(["ROLE"]).then(["EXEC"])
     }
 
@@ -125,6 +123,17 @@ impl Line<'_> {
         let secret = format!(">{password}");
         commands.then(["ACL", "SETUSER", &user, "reset", "on", &secret, "+psync", "+replconf", "+ping"])
     }
+}
+
+fn set_min_replicas(effective: &Effective) -> Commands {
+    Commands::new().then([
+        "CONFIG",
+        "SET",
+        "min-replicas-to-write",
+        &effective.min_replicas.to_string(),
+        "min-replicas-max-lag",
+        &effective.max_lag_s.to_string(),
+    ])
 }
 
 fn drop_users<'a>(commands: Commands, runs: impl Iterator<Item = &'a RunId>) -> Commands {
