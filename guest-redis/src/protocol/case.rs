@@ -115,7 +115,10 @@ impl<'a> Case<'a> {
         let highest = held.chain(primary).chain(target).max();
         let held = highest.map_or(0, |highest| highest.saturating_add(1));
         let exist = self.facts.pods.keys().next_back().map_or(0, |highest| highest.saturating_add(1));
-        Some(self.policy.pods().max(held.min(exist)))
+        // The pod whose data decides must be there, whether it is to stay or not.
+        let claim = self.record.failover.as_ref().and_then(|failover| failover.claim);
+        let claim = claim.map_or(0, |claim| claim.saturating_add(1));
+        Some(self.policy.pods().max(held.min(exist)).max(claim))
     }
 
     /// Nothing more to do now; look again soon.

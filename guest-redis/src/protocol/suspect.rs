@@ -24,7 +24,10 @@ pub(super) fn step(case: &Case<'_>) -> Option<Step> {
     let going = case.pod_of(&primary.who).is_none_or(|pod| pod.terminating);
     let left = case.policy.detect_ms.saturating_sub(case.facts.silent_ms);
     if going || left == 0 {
-        return Some(begin(case));
+        // If nobody answers at all, nobody can take over, and it may be the operator that
+        // is cut off from everybody: clients are left alone.
+        let nobody = case.processes().next().is_none();
+        return Some(if nobody { case.wait(Report::Awaited(case.awaited())) } else { begin(case) });
     }
     let again_ms = Some(left.clamp(1, SOON_MS));
     Some(Step::Settle(Settlement { pods: case.pods(), again_ms, ..Settlement::default() }))

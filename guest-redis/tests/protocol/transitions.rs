@@ -3,7 +3,7 @@
 use operlet_redis::protocol::facts::{Link, Role, Upstream};
 use operlet_redis::protocol::policy::{Mode, Request};
 use operlet_redis::protocol::record::{Cause, Failed, Follower, Incarnation, Phase, ReplId};
-use operlet_redis::protocol::step::Step;
+use operlet_redis::protocol::step::{Act, Step};
 
 use crate::case::{Case, NOW, OTHER, address, run, uid, who};
 
@@ -613,7 +613,7 @@ fn pods_leave_after_they_are_struck() {
     ]);
     let Step::Settle(settlement) = with(lowered(), |it| {
         it.facts.tried.extend(match it.step() {
-            Step::Act(acts) => acts,
+            Step::Act(acts) => acts.iter().map(Act::tried).collect::<Vec<_>>(),
             _ => Vec::new(),
         })
     })
