@@ -22,7 +22,7 @@ use crate::{
 
 /// For how long an old password is still taken: applications read a mounted Secret a
 /// minute late, and need some time to connect anew.
-const OLD_PASSWORD_MS: Millis = 180_000;
+const OLD_PASSWORD_MS: Millis = 120_000;
 
 /// For how long a renewed certificate may be on its way into the containers.
 const CERTIFICATE_MS: Millis = 120_000;
@@ -127,7 +127,8 @@ impl<'a> Wanted<'a> {
                 upkeep.behind.push(*ordinal);
             }
             match outcomes.get(ordinal) {
-                Some(Ok(())) => {}
+                // What it says of itself now is seen by another look.
+                Some(Ok(())) => upkeep.again_ms = Some(0),
                 Some(Err(refusal)) => {
                     upkeep.behind.push(*ordinal);
                     upkeep.refused.push((*ordinal, refusal.clone()));

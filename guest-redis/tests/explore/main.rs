@@ -34,7 +34,7 @@ use std::time::Instant;
 use search::Bounds;
 
 /// At most so many states a scenario, so that all of them take three minutes.
-const DEFAULT_STATES: usize = 130_000;
+const DEFAULT_STATES: usize = 90_000;
 
 /// At most so many in the full set, which takes a quarter of an hour.
 const FULL_STATES: usize = 1_000_000;
