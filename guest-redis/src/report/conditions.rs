@@ -75,7 +75,7 @@ impl Report<'_> {
     fn push_update(&self, summary: &Summary, outcome: &mut Outcome) {
         let (reason, message) = match summary.updated {
             true => ("Applied", "every pod runs with the configuration of the spec"),
-            false => ("RollingOut", "pods are being replaced to run with the configuration of the spec"),
+            false => ("RollingOut", "not every pod runs with the configuration of the spec yet"),
         };
         outcome.condition("ConfigApplied", summary.updated.into(), reason, message);
         let blocked =
