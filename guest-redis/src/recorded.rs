@@ -59,6 +59,16 @@ pub(crate) fn request(id: &str) -> u64 {
     crate::hash::fnv(id.bytes())
 }
 
+/// The word for a phase.
+pub(crate) fn phase(phase: Phase) -> &'static str {
+    name_of(&PHASES, &phase)
+}
+
+/// The word for a cause.
+pub(crate) fn cause(cause: Cause) -> &'static str {
+    name_of(&CAUSES, &cause)
+}
+
 struct Reader<'a> {
     names: &'a Names<'a>,
 }
@@ -148,8 +158,8 @@ impl Writer<'_> {
 
     fn failover(&self, failover: &record::Failover) -> status::Failover {
         status::Failover {
-            phase: name_of(&PHASES, &failover.phase).to_owned(),
-            cause: name_of(&CAUSES, &failover.cause).to_owned(),
+            phase: phase(failover.phase).to_owned(),
+            cause: cause(failover.cause).to_owned(),
             from: failover.from.as_ref().map(|from| self.incarnation(from)),
             to: failover.to.as_ref().map(|to| status::Target {
                 who: self.incarnation(&to.who),
