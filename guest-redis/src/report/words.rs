@@ -27,12 +27,10 @@ impl Case<'_> {
                 format!(
                     "{} is silent and might still take writes: it is not known to be dead, and {} could confirm them. \
                      It goes on when the pod's container is known to have ended, when the pod answers, or when its \
-                     replicas have been cut off for long enough. If you know that it is off for good: kubectl annotate \
-                     redis {} {FENCED_ANNOTATION}={}",
+                     replicas have been cut off for long enough. If you know that it is off for good: {}",
                     self.pod(primary),
                     self.pods(reachable),
-                    self.instance.names.redis,
-                    uuid(&primary.uid)
+                    self.vouch(primary)
                 ),
             ),
             Report::TooFew { candidates, needed, missing } => (
@@ -83,10 +81,9 @@ impl Case<'_> {
                 "TargetSilent",
                 format!(
                     "{} may have become the primary and does not answer: it goes on when it answers or is known to \
-                     have ended. If you know that it is off for good: kubectl annotate redis {} {FENCED_ANNOTATION}={}",
+                     have ended. If you know that it is off for good: {}",
                     self.pod(target),
-                    self.instance.names.redis,
-                    uuid(&target.uid)
+                    self.vouch(target)
                 ),
             ),
             Report::Opening(missing) => (
@@ -112,10 +109,17 @@ impl Case<'_> {
     }
 
     fn accept(&self) -> String {
-        format!(
-            "To go on without the writes that only they have: kubectl annotate redis {} {ACCEPT_LOSS_ANNOTATION}=true",
-            self.instance.names.redis
-        )
+        let command = self.annotate();
+        format!("To go on without the writes that only they have: {command} {ACCEPT_LOSS_ANNOTATION}=true")
+    }
+
+    fn vouch(&self, who: &Incarnation) -> String {
+        format!("{} {FENCED_ANNOTATION}={}", self.annotate(), uuid(&who.uid))
+    }
+
+    fn annotate(&self) -> String {
+        let names = self.instance.names;
+        format!("kubectl -n {} annotate redis {} --overwrite", names.namespace, names.redis)
     }
 
     fn pod(&self, who: &Incarnation) -> String {
@@ -132,5 +136,125 @@ impl Case<'_> {
         names.sort();
         names.dedup();
         if names.is_empty() { "nobody else".to_owned() } else { names.join(", ") }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use operlet_sdk::{ConditionStatus, Operator as _, Outcome, testing};
+
+    use super::*;
+    use crate::{
+        RedisOperlet,
+        build::Instance,
+        facts,
+        names::Names,
+        observed::Observed,
+        protocol::{
+            facts::Facts,
+            record::{Record, RunId, Uid},
+            step::Settlement,
+        },
+        report::Summary,
+        spec::RedisSpec,
+    };
+
+    const FIRST: Incarnation = Incarnation { pod: 0, uid: Uid([1; 16]), run: RunId([1; 20]) };
+    const SECOND: Incarnation = Incarnation { pod: 1, uid: Uid([2; 16]), run: RunId([2; 20]) };
+    const VOUCH: &str = "kubectl -n shop annotate redis sample --overwrite redis.operlet.dev/fenced=01010101-0101-0101-0101-010101010101";
+    const ACCEPT: &str =
+        "kubectl -n shop annotate redis sample --overwrite redis.operlet.dev/accept-loss=true";
+
+    /// What the conditions say while this is waited for.
+    fn conditions(report: Report) -> BTreeMap<String, (ConditionStatus, String, String)> {
+        let names = Names::new("sample", "shop");
+        let spec: RedisSpec = serde_json::from_str("{}").unwrap();
+        let instance = Instance::new(&names, &spec, "redis");
+        let observation = testing::observation(&()).with_kinds_of(&RedisOperlet::describe());
+        let case = Case {
+            instance: &instance,
+            observed: &Observed::read(&observation, &names).unwrap(),
+            policy: &facts::policy(&spec, &names),
+            facts: &Facts::default(),
+            record: &Record::default(),
+            settlement: &Settlement { report: Some(report), ..Settlement::default() },
+            version: "8.0",
+        };
+        let summary = Summary {
+            members: vec![],
+            ready: 0,
+            in_sync: 0,
+            serving: None,
+            updated: true,
+            phase: "Degraded",
+        };
+        let mut outcome = Outcome::new();
+        case.push_conditions(&summary, &mut outcome);
+        let all = outcome.conditions.into_iter();
+        all.map(|one| (one.type_, (one.status, one.reason, one.message))).collect()
+    }
+
+    /// Checks that a person is told why there is no primary, by these words, and that
+    /// exactly these conditions beside it are raised.
+    #[track_caller]
+    fn check(report: Report, reason: &str, words: &[&str], raised: &[&str]) {
+        let conditions = conditions(report);
+        let (available, why, message) = &conditions["PrimaryAvailable"];
+        assert_eq!((*available, why.as_str()), (ConditionStatus::False, reason));
+        for word in words {
+            assert!(message.contains(word), "{word:?} is not in {message:?}");
+        }
+        for name in ["FailoverBlocked", "UpdateBlocked", "DataLossPossible"] {
+            let (status, why, text) = &conditions[name];
+            assert_eq!(*status, raised.contains(&name).into(), "{name}");
+            assert_eq!(
+                (why == reason, text == message),
+                (raised.contains(&name), raised.contains(&name)),
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn whatever_is_waited_for_is_named_with_what_can_be_done() {
+        let blocked = ["FailoverBlocked"];
+        check(Report::CutOff(FIRST), "OperatorCutOff", &["sample-0", "Check the network"], &[]);
+        let unfenced = Report::Unfenced { primary: FIRST, reachable: vec![SECOND] };
+        check(unfenced, "PrimaryNotFenced", &["sample-0 is silent", "and sample-1 could", VOUCH], &blocked);
+        let alone = Report::Unfenced { primary: FIRST, reachable: vec![] };
+        check(alone, "PrimaryNotFenced", &["sample-0 is silent", VOUCH], &blocked);
+        let too_few = Report::TooFew { candidates: 1, needed: 2, missing: vec![FIRST, SECOND, SECOND] };
+        check(
+            too_few,
+            "TooFewReplicas",
+            &["1 replicas", "2 are needed", "for sample-0, sample-1. ", ACCEPT],
+            &blocked,
+        );
+        check(Report::NotProvenDead(vec![SECOND]), "NotProvenDead", &["sample-1", ACCEPT], &blocked);
+        check(
+            Report::ClaimLost(0),
+            "DataLost",
+            &["data of sample-0", "restore its volume", ACCEPT],
+            &blocked,
+        );
+        let unknown = Report::DataUnknown(vec![1, 2]);
+        check(
+            unknown,
+            "DataUnknown",
+            &["sample-1, sample-2 hold data", "remove what", "restore the status"],
+            &blocked,
+        );
+        check(Report::Awaited(vec![2]), "WaitingForPods", &["sample-2", "kubectl"], &blocked);
+        let many = Report::ManyPrimaries(vec![0, 1]);
+        check(many, "ManyPrimaries", &["sample-0, sample-1", "make all but one"], &blocked);
+        check(Report::TargetSilent(FIRST), "TargetSilent", &["sample-0", VOUCH], &blocked);
+        check(Report::Opening(1), "WaitingForReplicas", &["1 more"], &[]);
+        check(Report::UpdateBlocked, "NoReplicaInSync", &["in sync"], &["UpdateBlocked"]);
+        check(Report::DataLossPossible, "WentOnWithoutProof", &["writes may be lost"], &["DataLossPossible"]);
+        check(Report::Hibernated, "Hibernated", &["the data is on the volumes"], &[]);
+        let needs = ["spec.hibernated", "spec.storage", "persistence"];
+        check(Report::CannotHibernate, "NeedsStorage", &needs, &["UpdateBlocked"]);
     }
 }
