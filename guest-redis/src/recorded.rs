@@ -261,7 +261,121 @@ pub(crate) fn uuid(uid: &Uid) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::{collection::btree_map, option, prelude::*, sample::select};
+
     use super::*;
+    use crate::protocol::record::{Effective, Failover, Follower, Incarnation, Primary, RunId, Target};
+
+    /// The last moment that a status has a text for.
+    const LAST_MS: Millis = YEAR_9999_MS;
+
+    fn incarnations() -> impl Strategy<Value = Incarnation> {
+        (0..9_u8, any::<[u8; 16]>(), any::<[u8; 20]>()).prop_map(|(pod, uid, run)| Incarnation {
+            pod,
+            uid: Uid(uid),
+            run: RunId(run),
+        })
+    }
+
+    fn moments() -> impl Strategy<Value = Option<Millis>> {
+        option::of(0..=LAST_MS)
+    }
+
+    fn followers() -> impl Strategy<Value = Followers> {
+        let follower = (moments(), moments()).prop_map(|(dead, told)| Follower { dead, told });
+        btree_map(incarnations(), follower, 0..9)
+    }
+
+    fn replids() -> impl Strategy<Value = ReplId> {
+        any::<[u8; 20]>().prop_map(ReplId)
+    }
+
+    fn offsets() -> impl Strategy<Value = u64> {
+        0..=i64::MAX.unsigned_abs()
+    }
+
+    fn primaries() -> impl Strategy<Value = Primary> {
+        (incarnations(), replids(), offsets(), any::<bool>(), moments())
+            .prop_map(|(who, replid, began, carried, dead)| Primary { who, replid, began, carried, dead })
+    }
+
+    fn changes() -> impl Strategy<Value = Failover> {
+        let target = (incarnations(), replids(), offsets());
+        let target = target.prop_map(|(who, replid, offset)| Target { who, replid, offset });
+        let phase = select(PHASES.map(|(_, phase)| phase).to_vec());
+        let cause = select(CAUSES.map(|(_, cause)| cause).to_vec());
+        let ends = (option::of(incarnations()), option::of(target));
+        (phase, cause, ends, followers(), option::of(0..9_u8), 0..=LAST_MS).prop_map(
+            |(phase, cause, (from, to), doubtful, claim, started_at)| Failover {
+                phase,
+                cause,
+                from,
+                to,
+                doubtful,
+                claim,
+                started_at,
+            },
+        )
+    }
+
+    /// A record and the request that it says was dealt with.
+    fn records() -> impl Strategy<Value = (Record, Option<String>)> {
+        let effective = (any::<u8>(), any::<u32>());
+        let effective = effective.prop_map(|(min_replicas, max_lag_s)| Effective { min_replicas, max_lag_s });
+        let people = (option::of(primaries()), followers(), followers());
+        let rest = (effective, any::<u8>(), any::<bool>(), option::of("[ -~]{1,63}"));
+        (1..u32::MAX, people, option::of(changes()), rest).prop_map(
+            |(epoch, (primary, followers, former), failover, (effective, proven, hibernated, asked))| {
+                let switched = asked.as_deref().map(request);
+                let record = Record {
+                    epoch,
+                    primary,
+                    followers,
+                    former,
+                    effective,
+                    proven,
+                    failover,
+                    hibernated,
+                    switched,
+                };
+                (record, asked)
+            },
+        )
+    }
+
+    fn through_json(status: &RedisStatus) -> RedisStatus {
+        serde_json::from_str(&serde_json::to_string(status).unwrap()).unwrap()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(512) })]
+
+        #[test]
+        fn what_is_on_record_is_read_as_it_was_written((record, asked) in records()) {
+            let names = Names::new("sample", "shop");
+            let mut status = RedisStatus::default();
+            write(&record, &names, asked.as_deref(), &mut status);
+            let status = through_json(&status);
+            prop_assert_eq!(read(&status, &names).unwrap(), record.clone());
+            // Nor does it take the request in the spec, which may change, to know it again.
+            let mut again = status.clone();
+            write(&record, &names, Some("another"), &mut again);
+            prop_assert_eq!(read(&through_json(&again), &names).unwrap(), record);
+        }
+    }
+
+    #[test]
+    fn before_the_first_epoch_nothing_is_on_record() {
+        let names = Names::new("sample", "shop");
+        let mut status = RedisStatus::default();
+        write(&Record::default(), &names, None, &mut status);
+        assert_eq!(serde_json::to_string(&status).unwrap(), "{}");
+        assert_eq!(read(&status, &names).unwrap(), Record::default());
+        // As it was before there was a record.
+        let old = r#"{"stateVersion": 1, "primary": {"pod": "sample-0"}, "phase": "Running"}"#;
+        let old: RedisStatus = serde_json::from_str(old).unwrap();
+        assert_eq!(read(&old, &names).unwrap(), Record::default());
+    }
 
     #[test]
     fn a_uid_is_a_uuid() {
