@@ -10,5 +10,7 @@
 mod cluster;
 mod crd;
 mod decisions;
+mod failover;
 mod objects;
 mod properties;
+mod server;
