@@ -179,7 +179,7 @@ impl World {
                 };
                 self.at_mut(act.on.pod).late = order;
             }
-            facts.tried.insert(act.clone());
+            facts.tried.insert(act.digest());
         }
         facts.answers = None;
         facts.proof = None;

@@ -373,7 +373,7 @@ fn a_switchover_waits_for_the_offset() {
     let paused = || {
         with(begun(), |it| {
             let Step::Act(acts) = it.step() else { panic!("no pause") };
-            it.facts.tried.extend(acts);
+            it.facts.tried.extend(acts.iter().map(|act| act.digest()));
         })
     };
     check([
@@ -468,7 +468,7 @@ fn pods_leave_after_they_are_struck() {
     ]);
     let Step::Settle(settlement) = with(lowered(), |it| {
         it.facts.tried.extend(match it.step() {
-            Step::Act(acts) => acts,
+            Step::Act(acts) => acts.iter().map(|act| act.digest()).collect(),
             _ => Vec::new(),
         })
     })
