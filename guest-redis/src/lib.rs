@@ -27,6 +27,7 @@ pub mod status;
 pub mod talk;
 mod validate;
 
+pub use build::users as acl;
 use operlet_sdk::{Decision, Failure, Kind, Manifest, Observation, Operator, kinds};
 
 /// The kind `Redis`.

@@ -8,7 +8,7 @@ mod redis_conf;
 mod secret;
 mod services;
 mod stateful_set;
-pub(crate) mod users;
+pub mod users;
 
 use operlet_sdk::{Failure, Outcome, SecretEntry, Tls, Transport};
 
