@@ -11,6 +11,7 @@ mod cluster;
 mod crd;
 mod decisions;
 mod failover;
+mod fixture;
 mod objects;
 mod properties;
 mod server;
