@@ -138,7 +138,9 @@ proptest! {
 
     #[test]
     fn every_decision_keeps_to_what_the_host_allows(cluster in clusters()) {
-        for (_, decision) in &cluster.calls {
+        for (observation, decision) in &cluster.calls {
+            // It ends a reconcile after 28 by itself, which nothing here comes near.
+            prop_assert!(observation.round <= 20, "{}", observation.round);
             match decision {
                 Decision::Ask(questions) => {
                     let ids: BTreeSet<&str> = questions.iter().map(|question| question.id.as_str()).collect();
