@@ -8,21 +8,22 @@ use std::collections::BTreeMap;
 use operlet_sdk::{Decision, Exchange, ExchangeEnd, Observation, Probe, Question, Response, log};
 
 use crate::{
-    carried::WATCH,
+    carried::{WATCH, WATCH_TIMEOUT_MS},
     facts::address,
     names::Names,
     observed::{Observed, Pod},
     protocol::{
         facts::{Answer, Facts, Proof},
         record::{Incarnation, Ordinal, Record},
-        step::Act,
+        step::{Act, Tried},
     },
     recorded::uid,
-    spec::RedisSpec,
     talk::{
         self, Line,
-        acts::{acks, carried_out},
-        look::{self, Places},
+        acts::{acks, carried_out, done},
+        command::Commands,
+        look::{self, Places, Upkept},
+        users::{hex, run_id},
     },
 };
 
@@ -39,15 +40,18 @@ pub(crate) struct Processes<'a> {
 const LOOK: &str = "look";
 const ACT: &str = "act";
 const PROVE: &str = "prove";
+const KEEP: &str = "keep";
+const INTRODUCE: &str = "introduce";
 
 impl<'a> Processes<'a> {
-    /// Asks every pod that has an address how it is; none if there is nobody.
-    pub(crate) fn look(&self) -> Option<Decision> {
+    /// Asks every pod that has an address how it is, and whatever else is to be known;
+    /// none if there is nothing to ask.
+    pub(crate) fn look(&self, others: Vec<Question>) -> Option<Decision> {
         let question = |(ordinal, pod): (&Ordinal, &Pod<'_>)| {
             address(pod)?;
             Some(self.question(LOOK, &ordinal.to_string(), self.line.look(place(pod))))
         };
-        let questions: Vec<Question> = self.observed.pods.iter().filter_map(question).collect();
+        let questions: Vec<Question> = self.observed.pods.iter().filter_map(question).chain(others).collect();
         (!questions.is_empty()).then(|| Decision::ask(questions))
     }
 
@@ -55,7 +59,8 @@ impl<'a> Processes<'a> {
     pub(crate) fn act(&self, acts: &[Act], answers: &BTreeMap<Ordinal, Answer>) -> Decision {
         let question = |act: &Act| {
             let (pod, answer) = (self.observed.pods.get(&act.on.pod)?, answers.get(&act.on.pod)?);
-            let what = format!("{}/{:016x}", act.on.pod, act.digest());
+            let tried = act.tried();
+            let what = format!("{}/{}/{:016x}", act.on.pod, hex(&tried.run.0), tried.digest);
             Some(self.question(ACT, &what, self.line.order(place(pod), act, answer)))
         };
         Decision::ask(acts.iter().filter_map(question).collect::<Vec<_>>())
@@ -69,17 +74,57 @@ impl<'a> Processes<'a> {
     }
 
     /// What watches the pods that answered, and the primary whether it did or not.
-    pub(crate) fn watch(&self, facts: &Facts, record: &Record, spec: &RedisSpec) -> Vec<Probe> {
+    pub(crate) fn watch(&self, facts: &Facts, record: &Record) -> Vec<Probe> {
         let primary = record.primary.as_ref().map(|primary| primary.who.uid);
-        let timeout_s =
-            u32::try_from(spec.failover.detect_seconds).unwrap_or_default().saturating_sub(1).max(1);
+        let timeout_ms = u32::try_from(WATCH_TIMEOUT_MS).unwrap_or(u32::MAX);
         let watched = |(ordinal, pod): (&Ordinal, &Pod<'_>)| {
             let answered = facts.answers.as_ref().is_some_and(|answers| answers.contains_key(ordinal));
             let wanted = address(pod).is_some() && (answered || uid(&pod.metadata.uid) == primary);
             let id = format!("{WATCH}{}", pod.metadata.uid);
-            wanted.then(|| self.line.watch(id, place(pod), timeout_s * 1000))
+            wanted.then(|| self.line.watch(id, place(pod), timeout_ms))
         };
         self.observed.pods.iter().filter_map(watched).collect()
+    }
+
+    /// Tells a server something that is not the protocol's, tied to the process that
+    /// answered.
+    pub(crate) fn keep(&self, ordinal: Ordinal, answer: &Answer, commands: Commands) -> Option<Question> {
+        let pod = self.observed.pods.get(&ordinal)?;
+        let exchange = self.line.keep(place(pod), &answer.run, &answer.role, commands);
+        Some(self.question(KEEP, &ordinal.to_string(), exchange))
+    }
+
+    /// Makes the operator's users known to servers that were started without them, by the
+    /// application's password; none if there are none, or it was tried in this reconcile.
+    pub(crate) fn introduce(&self, password: &[u8]) -> Option<Decision> {
+        let given = self.answers();
+        if given.iter().any(|it| it.what == INTRODUCE) {
+            return None;
+        }
+        let strangers = given.iter().filter(|it| it.what == LOOK && it.end.is_some_and(look::is_stranger));
+        let question = |it: &Given<'_>| {
+            let pod = self.observed.pods.get(&it.whom.parse().ok()?)?;
+            Some(self.question(INTRODUCE, it.whom, self.line.introduce(place(pod), password)))
+        };
+        let questions: Vec<Question> = strangers.filter_map(question).collect();
+        (!questions.is_empty()).then(|| Decision::ask(questions))
+    }
+
+    /// What servers have of what they are told beside the protocol, as of the last look.
+    pub(crate) fn upkept(&self) -> BTreeMap<Ordinal, Upkept> {
+        let given = self.answers();
+        let looked = given.iter().filter(|it| it.what == LOOK).map(|it| it.round).max();
+        let looks = given.iter().filter(|it| it.what == LOOK && Some(it.round) == looked);
+        looks.filter_map(|it| Some((it.whom.parse().ok()?, look::upkept(it.end?)?))).collect()
+    }
+
+    /// What became of that in this reconcile.
+    pub(crate) fn kept(&self) -> BTreeMap<Ordinal, Result<(), String>> {
+        let given = self.answers();
+        let kept = given.iter().filter(|it| it.what == KEEP);
+        let outcome =
+            |it: &Given<'_>| Some((it.whom.parse().ok()?, it.end.map_or(Err("no answer".to_owned()), done)));
+        kept.filter_map(outcome).collect()
     }
 
     fn question(&self, what: &str, whom: &str, exchange: Exchange) -> Question {
@@ -90,11 +135,13 @@ impl<'a> Processes<'a> {
     pub(crate) fn learn(&self, facts: &mut Facts, primary: Option<&Incarnation>) {
         let rounds = self.answers();
         let last = |wanted: &str| rounds.iter().filter(|it| it.what == wanted).map(|it| it.round).max();
-        let (looked, acted) = (last(LOOK), last(ACT));
+        let (looked, acted) = (last(LOOK), last(ACT).max(last(INTRODUCE)));
         for act in rounds.iter().filter(|it| it.what == ACT) {
-            let digest =
-                act.whom.split_once('/').and_then(|(_, digest)| u64::from_str_radix(digest, 16).ok());
-            facts.tried.extend(digest);
+            let tried = tried(act.whom);
+            facts.tried.extend(tried);
+            if act.end.is_some_and(|end| carried_out(end).is_ok()) {
+                facts.done.extend(tried);
+            }
             if Some(act.round) == acted && act.round + 1 == self.observation.round {
                 self.tell(act);
             }
@@ -144,6 +191,14 @@ impl<'a> Processes<'a> {
             log::warn(format!("an act on {}-{pod} was not carried out: {why}", self.names.redis));
         }
     }
+}
+
+/// What the id of an act says of it.
+fn tried(whom: &str) -> Option<Tried> {
+    let mut parts = whom.split('/').skip(1);
+    let run = run_id(parts.next()?)?;
+    let digest = u64::from_str_radix(parts.next()?, 16).ok()?;
+    Some(Tried { run, digest })
 }
 
 /// An answer, and what its question's id says.

@@ -19,6 +19,10 @@ pub(crate) struct Carried {
     silent: Option<(String, Millis)>,
     /// What events have told of.
     pub(crate) told: Option<Told>,
+    /// Since when every server takes a new password beside an old one.
+    pub(crate) rotated: Option<Millis>,
+    /// A hash of the certificate, and since when servers have not been told of it.
+    pub(crate) certificate: Option<(u64, Option<Millis>)>,
     /// What is waited for, as a hash, and since when.
     waiting: Option<(u64, Millis)>,
 }
@@ -44,8 +48,12 @@ pub(crate) struct Change {
 /// The probe that watches a pod: its id begins with this.
 pub(crate) const WATCH: &str = "watch/";
 
+/// A server that does not answer its watch within this time does not answer. With the
+/// second between two rounds it is known to be silent within twice that.
+pub(crate) const WATCH_TIMEOUT_MS: Millis = 1000;
+
 /// What has not changed for long is looked at this much less often.
-const PACE: Millis = 20;
+const PACE: Millis = 60;
 
 /// The longest time between two looks while something is under way.
 const PACE_MAX_MS: Millis = 5000;
@@ -67,8 +75,13 @@ impl Carried {
         let carried = self.silent.iter().filter(|(who, _)| *who == run).map(|(_, since)| *since);
         let probe = format!("{WATCH}{}", uuid(&primary.uid));
         let reports = observation.probes.iter().filter(|report| report.id == probe);
-        let failing = reports.filter(|report| !matches!(report.end, ExchangeEnd::Replies(_)));
-        let since = carried.chain(failing.map(|report| report.since_ms)).min();
+        let failing = reports.filter_map(|report| match report.end {
+            ExchangeEnd::Replies(_) => None,
+            // It had been silent for the whole of that round.
+            ExchangeEnd::Timeout(_) => Some(report.since_ms.saturating_sub(WATCH_TIMEOUT_MS)),
+            _ => Some(report.since_ms),
+        });
+        let since = carried.chain(failing).min();
         since.map_or(0, |since| observation.now_ms.saturating_sub(since))
     }
 
@@ -85,18 +98,22 @@ impl Carried {
         });
     }
 
-    /// When to look again: less often the longer the same is waited for.
-    pub(crate) fn pace(&mut self, what: &str, again_ms: Millis, now: Millis) -> Millis {
+    /// For how long the same has been waited for; none is waiting for nothing.
+    pub(crate) fn wait(&mut self, what: Option<&str>, now: Millis) -> Millis {
+        let Some(what) = what else {
+            self.waiting = None;
+            return 0;
+        };
         let what = fnv(what.bytes());
         let since = self.waiting.filter(|(before, _)| *before == what).map_or(now, |(_, since)| since);
         self.waiting = Some((what, since));
-        again_ms.max((now.saturating_sub(since) / PACE).min(PACE_MAX_MS))
+        now.saturating_sub(since)
     }
+}
 
-    /// Nothing is waited for.
-    pub(crate) fn rest(&mut self) {
-        self.waiting = None;
-    }
+/// When to look again: less often the longer the same is waited for.
+pub(crate) fn pace(again_ms: Millis, waited_ms: Millis) -> Millis {
+    again_ms.max((waited_ms / PACE).min(PACE_MAX_MS))
 }
 
 #[cfg(test)]
@@ -127,13 +144,21 @@ mod tests {
     fn silence_is_counted_from_the_first_that_is_known_of_it() {
         let mut carried = Carried::default();
         assert_eq!(carried.silent_ms(&PRIMARY, &at(5000, None)), 0);
-        assert_eq!(carried.silent_ms(&PRIMARY, &at(5000, Some((timeout(), 2000)))), 3000);
+        assert_eq!(
+            carried.silent_ms(&PRIMARY, &at(5000, Some((timeout(), 2000)))),
+            4000,
+            "the round before, too"
+        );
         let replies = ExchangeEnd::Replies(Vec::new());
         assert_eq!(carried.silent_ms(&PRIMARY, &at(5000, Some((replies, 2000)))), 0);
 
         carried.note_silence(Some(&PRIMARY), true, &at(5000, None));
         assert_eq!(carried.silent_ms(&PRIMARY, &at(6000, None)), 1000);
-        assert_eq!(carried.silent_ms(&PRIMARY, &at(6000, Some((timeout(), 5500)))), 1000, "the earlier one");
+        assert_eq!(
+            carried.silent_ms(&PRIMARY, &at(6000, Some((ExchangeEnd::Refused, 5500)))),
+            1000,
+            "the earlier one"
+        );
         assert_eq!(carried.silent_ms(&PRIMARY, &at(4000, None)), 0, "a clock that was set back");
         let reborn = Incarnation { run: RunId([2; 20]), ..PRIMARY };
         assert_eq!(carried.silent_ms(&reborn, &at(6000, None)), 0, "another process");
@@ -147,19 +172,22 @@ mod tests {
     #[test]
     fn what_is_waited_for_longer_is_looked_at_less_often() {
         let mut carried = Carried::default();
-        let paces = [0, 1000, 10_000, 60_000, 1_000_000].map(|now| carried.pace("a", 200, now));
-        assert_eq!(paces, [200, 200, 500, 3000, 5000]);
-        assert_eq!(carried.pace("b", 200, 1_000_000), 200, "something else");
-        assert_eq!(carried.pace("b", 0, 1_060_000), 3000);
-        carried.rest();
-        assert_eq!(carried.pace("b", 200, 1_060_000), 200, "there was nothing to wait for");
+        let waited = [500, 1000, 10_500].map(|now| carried.wait(Some("a"), now));
+        assert_eq!(waited, [0, 500, 10_000]);
+        assert_eq!(carried.wait(Some("b"), 10_600), 0, "something else");
+        assert_eq!(carried.wait(Some("b"), 70_600), 60_000);
+        assert_eq!(carried.wait(None, 70_600), 0);
+        assert_eq!(carried.wait(Some("b"), 70_600), 0, "there was nothing to wait for");
+        let paces = [0, 1000, 30_000, 60_000, 1_000_000].map(|waited_ms| pace(200, waited_ms));
+        assert_eq!(paces, [200, 200, 500, 1000, 5000]);
+        assert_eq!((pace(0, 0), pace(7000, 1_000_000)), (0, 7000), "never sooner than was asked for");
     }
 
     #[test]
     fn what_is_carried_is_read_again_and_anything_else_is_nothing() {
         let mut carried = Carried::default();
         carried.note_silence(Some(&PRIMARY), true, &at(5000, None));
-        carried.pace("a", 200, 5000);
+        carried.wait(Some("a"), 5000);
         let change = Change { phase: "Fence".to_owned(), cause: "Lost".to_owned(), started: 3 };
         carried.told = Some(Told { epoch: 3, change: Some(change) });
         let carry = carried.write();

@@ -43,6 +43,15 @@ pub(crate) fn name_characters_rule() -> Rule {
     )
 }
 
+/// The pods of a Redis are called after it.
+pub(crate) fn switchover_target_rule() -> Rule {
+    Rule::new(
+        "!has(self.spec.switchover) || !has(self.spec.switchover.target) || \
+         self.spec.switchover.target.matches('^' + self.metadata.name + '-[0-8]$')",
+    )
+    .message("switchover.target must be one of the pods: NAME-0, NAME-1 and so on")
+}
+
 pub(crate) fn image_or_version_rule() -> Rule {
     Rule::new("!(has(self.image) && has(self.version))")
         .message("image and version cannot both be given: remove one of them")
@@ -52,6 +61,30 @@ pub(crate) fn image_or_version_rule() -> Rule {
 pub(crate) fn storage_presence_rule() -> Rule {
     Rule::new("has(self.storage) == has(oldSelf.storage)")
         .message("storage can be neither added nor removed later: create another Redis and copy the data")
+}
+
+/// Servers that encrypt and servers that do not could not speak to one another.
+pub(crate) fn tls_presence_rule() -> Rule {
+    Rule::new("has(self.tls) == has(oldSelf.tls)")
+        .message("tls can be neither added nor removed later: create another Redis and copy the data")
+}
+
+/// Without a replica that a write needs, a primary that is cut off would go on.
+pub(crate) fn replication_rule() -> Rule {
+    Rule::new(
+        "!has(self.replication) || !has(self.replication.minReplicasToWrite) || \
+         self.replication.minReplicasToWrite <= self.replicas",
+    )
+    .message("replication.minReplicasToWrite cannot be more than replicas: no write would be taken")
+}
+
+pub(crate) fn safe_rule() -> Rule {
+    Rule::new(
+        "!has(self.replication) || !has(self.replication.minReplicasToWrite) || \
+         self.replication.minReplicasToWrite > 0 || self.replicas < 2 || \
+         (has(self.failover) && has(self.failover.mode) && self.failover.mode == 'Available')",
+    )
+    .message("failover.mode Safe with 2 or more replicas needs replication.minReplicasToWrite of 1 or more")
 }
 
 pub(crate) fn storage_class_rule() -> Rule {

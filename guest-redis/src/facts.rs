@@ -12,7 +12,7 @@ use crate::{
     protocol::{
         facts::{self, Facts},
         policy::{Mode, Policy, Request},
-        record::{Effective, Incarnation, Millis, Ordinal},
+        record::{Effective, Incarnation, Millis, Ordinal, Record},
     },
     recorded::{request, uid},
     spec::{FailoverMode, PersistenceMode, RedisSpec, UpdateStrategy},
@@ -45,10 +45,29 @@ pub(crate) fn policy(spec: &RedisSpec, names: &Names<'_>) -> Policy {
         recovery_timeout_ms: milliseconds(spec.failover.recovery_timeout_seconds),
         switchover_timeout_ms: milliseconds(spec.update.switchover_timeout_seconds),
         switchover: asked,
-        storage: spec.storage.is_some() && spec.persistence.mode != PersistenceMode::None,
+        storage: spec.storage.is_some(),
+        persistent: spec.persistence.mode != PersistenceMode::None,
         paused: spec.paused,
         hibernated: spec.hibernated,
         pause_before_primary: spec.update.strategy == UpdateStrategy::PauseBeforePrimary,
+    }
+}
+
+/// What is kept up for a Redis whose spec cannot be carried out: what it has.
+pub(crate) fn as_it_was(
+    spec: &RedisSpec,
+    names: &Names<'_>,
+    observed: &Observed<'_>,
+    record: &Record,
+) -> Policy {
+    let pods = observed.stateful_set.as_ref().map_or(0, |set| set.spec.replicas);
+    Policy {
+        replicas: u8::try_from(pods.saturating_sub(1)).unwrap_or_default(),
+        wanted: record.effective,
+        switchover: None,
+        hibernated: record.hibernated,
+        pause_before_primary: true,
+        ..policy(spec, names)
     }
 }
 
@@ -94,7 +113,7 @@ pub(crate) fn facts(
         },
         ended: ended.filter_map(run_id).collect(),
         vouched: vouched.split(',').filter_map(|one| uid(one.trim())).collect(),
-        accept_loss: annotations.get(ACCEPT_LOSS_ANNOTATION).is_some_and(|answer| *answer == "true"),
+        accept_loss: annotations.get(ACCEPT_LOSS_ANNOTATION).and_then(|id| id.trim().parse().ok()),
         silent_ms: primary.map_or(0, |who| carried.silent_ms(who, observation)),
         ..Facts::default()
     }
@@ -184,10 +203,10 @@ mod tests {
         assert_eq!((policy.mode, policy.wanted.max_lag_s, policy.detect_ms), (Mode::Available, 9, 7000));
         assert_eq!((policy.fence_timeout_ms, policy.recovery_timeout_ms), (11_000, 13_000));
         assert_eq!(policy.switchover_timeout_ms, 17_000);
-        assert!(policy.storage && policy.hibernated && policy.pause_before_primary);
+        assert!(policy.storage && policy.persistent && policy.hibernated && policy.pause_before_primary);
         assert_eq!(policy.switchover, Some(Request { id: request("one"), target: Some(2) }));
         let in_memory = json!({"storage": {"size": "1Gi"}, "persistence": {"mode": "None"}});
-        assert!(!policy_of(in_memory).storage, "a volume that nothing is written to keeps nothing");
+        assert!(!policy_of(in_memory).persistent, "a volume that nothing is written to keeps nothing");
     }
 
     fn uid_of(digit: u8) -> Uid {
@@ -307,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn a_person_vouches_for_uids_and_accepts_loss_by_one_word() {
+    fn a_person_vouches_for_uids_and_accepts_loss_for_one_failover() {
         let observation = observation(&[]);
         let (one, two) = (uuid_of(1), uuid_of(2));
         let vouched = |text: &str| facts_of(&observation, json!({"redis.operlet.dev/fenced": text})).vouched;
@@ -317,7 +336,10 @@ mod tests {
         assert_eq!(vouched("sample-0, true"), [].into(), "a name may be another pod by then");
         let accepts =
             |text: &str| facts_of(&observation, json!({"redis.operlet.dev/accept-loss": text})).accept_loss;
-        assert!(accepts("true") && !accepts("yes") && !accepts(""));
+        assert_eq!(
+            [accepts("7"), accepts(" 7 "), accepts("true"), accepts("")],
+            [Some(7), Some(7), None, None]
+        );
     }
 
     #[test]

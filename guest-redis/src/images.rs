@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use operlet_sdk::Failure;
 use serde::Deserialize;
 
-use crate::spec::RedisSpec;
+use crate::{spec::RedisSpec, status::RedisStatus};
 
 /// `spec.settings` of the Operlet.
 #[derive(Debug, Default, Deserialize)]
@@ -32,6 +32,13 @@ pub(crate) struct Resolved<'a> {
     pub(crate) image: &'a str,
     /// What `status.version` says: the version, or the last part of the reference.
     pub(crate) version: &'a str,
+}
+
+impl<'a> Resolved<'a> {
+    /// What the status says of one whose spec cannot be carried out.
+    pub(crate) fn as_it_was(before: &'a RedisStatus) -> Self {
+        Self { image: "", version: before.version.as_deref().unwrap_or_default() }
+    }
 }
 
 /// The image for a spec. `before` is `status.version`: without image and version in

@@ -25,6 +25,7 @@ mod reserved;
 pub mod spec;
 pub mod status;
 pub mod talk;
+mod upkeep;
 mod validate;
 
 pub use build::users as acl;

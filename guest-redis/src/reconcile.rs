@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use operlet_sdk::{ConditionStatus, Decision, Failure, Object, Observation, Outcome};
+use operlet_sdk::{ConditionStatus, Decision, Failure, Object, Observation, Outcome, Probe};
 
 use crate::{
     asked::Processes,
@@ -20,10 +20,12 @@ use crate::{
         record::Record,
         step::{Settlement, Step},
     },
-    recorded, report,
+    recorded,
+    report::Report,
     spec::RedisSpec,
-    status::RedisStatus,
+    status::{AppliedConfig, RedisStatus},
     talk::{Line, users::Operator},
+    upkeep::{self, Upkeep, Wanted},
     validate,
 };
 
@@ -41,74 +43,86 @@ pub(crate) fn reconcile(observation: &Observation) -> Result<Decision, Failure> 
     if spec.paused {
         return Ok(paused(observation));
     }
-    validate::check(&meta.name, spec)?;
-
     let settings: Settings = observation.settings_as()?;
     let before = resource.status.unwrap_or_default();
-    let image = images::resolve(spec, before.version.as_deref(), &settings)?;
     let names = Names::new(&meta.name, &meta.namespace);
     let observed = Observed::read(observation, &names)?;
-    validate::check_change(spec, &observed)?;
+    let image = validate::check(&meta.name, spec)
+        .and_then(|()| validate::check_change(spec, &observed))
+        .and_then(|()| images::resolve(spec, before.version.as_deref(), &settings));
+    let (image, invalid) = match image {
+        Ok(image) => (image, None),
+        // Its primary may be lost all the same: nothing but that is seen to.
+        Err(Failure::Invalid(why)) if before.epoch.is_some() => {
+            (images::Resolved::as_it_was(&before), Some(why))
+        }
+        Err(failure) => return Err(failure),
+    };
 
-    let instance = Instance::new(&names, spec, image.image);
-    let policy = facts::policy(spec, &names);
+    let config = before.config.clone().unwrap_or_default().with_settings(spec.config.keys());
+    let instance = Instance::new(&names, spec, image.image, config.restarts.unwrap_or_default());
     let record = recorded::read(&before, &names)?;
+    let policy = match invalid {
+        None => facts::policy(spec, &names),
+        Some(_) => facts::as_it_was(spec, &names, &observed, &record),
+    };
     let mut carried = Carried::read(observation);
     let primary = record.primary.as_ref().map(|primary| primary.who);
     let mut facts =
         facts::facts(observation, &observed, &names, &meta.annotations, primary.as_ref(), &carried);
-    let case = Case { observation, spec, instance: &instance, observed: &observed, policy: &policy };
+    let case = Case {
+        observation,
+        instance: &instance,
+        observed: &observed,
+        policy: &policy,
+        record: &record,
+        before: &before,
+        config,
+        version: image.version,
+        invalid,
+    };
 
     let Some(operator) = operator(&observed, &names)? else {
         // Its Secret comes first: nobody can be spoken to before, so no pod may come or go.
-        let settlement = Settlement::default();
-        return case.settle(&settlement, &facts, &record, &before, image.version, &mut carried, None);
+        return case.settle(&Settlement::default(), &facts, carried, Vec::new(), &Upkeep::default());
     };
     let nonce = derive(&observation.entropy, &format!("nonce {}", observation.round));
     let line = Line { operator: &operator, transport: instance.transport(), nonce: &nonce };
     let processes = Processes { observation, observed: &observed, names: &names, line };
     processes.learn(&mut facts, primary.as_ref());
-
-    if observation.round >= ROUNDS_MAX {
-        let settlement = Settlement { again_ms: Some(0), ..Settlement::default() };
-        return case.settle(
-            &settlement,
-            &facts,
-            &record,
-            &before,
-            image.version,
-            &mut carried,
-            Some(&processes),
-        );
+    let wanted = Wanted::read(&instance, &observed, observation);
+    if let Some(ask) = wanted.password().and_then(|password| processes.introduce(password)) {
+        return Ok(ask);
     }
+
     loop {
-        match protocol::step(&policy, &facts, &record) {
-            Step::Look => match processes.look() {
+        let step = match protocol::step(&policy, &facts, &record) {
+            // Another reconcile goes on from here.
+            _ if observation.round >= ROUNDS_MAX => {
+                Step::Settle(Settlement { again_ms: Some(0), ..Settlement::default() })
+            }
+            step => step,
+        };
+        match step {
+            Step::Look => match processes.look(upkeep::questions(&instance, observation)) {
                 Some(ask) => return Ok(ask),
                 None => facts.answers = Some(BTreeMap::new()),
             },
-            Step::Checkpoint(next) => {
-                let mut status =
-                    RedisStatus { conditions: Vec::new(), observed_generation: None, ..before.clone() };
-                let asked = spec.switchover.as_ref().map(|asked| asked.request_id.as_str());
-                recorded::write(&next, &names, asked, &mut status);
-                return Decision::checkpoint(&status);
-            }
+            Step::Checkpoint(next) => return case.checkpoint(&next),
             Step::Act(acts) => {
                 return Ok(processes.act(&acts, facts.answers.as_ref().unwrap_or(&BTreeMap::new())));
             }
             Step::Prove { on, acks } => return Ok(processes.prove(&on, acks)),
             Step::Settle(settlement) => {
-                let processes = Some(&processes);
-                return case.settle(
-                    &settlement,
-                    &facts,
-                    &record,
-                    &before,
-                    image.version,
-                    &mut carried,
-                    processes,
-                );
+                let mut upkeep = Upkeep::default();
+                if record.failover.is_none() && observation.round < ROUNDS_MAX && case.invalid.is_none() {
+                    match wanted.next(&processes, &facts, &mut carried) {
+                        (Some(ask), _) => return Ok(ask),
+                        (None, done) => upkeep = done,
+                    }
+                }
+                let probes = processes.watch(&facts, &record);
+                return case.settle(&settlement, &facts, carried, probes, &upkeep);
             }
         }
     }
@@ -117,47 +131,60 @@ pub(crate) fn reconcile(observation: &Observation) -> Result<Decision, Failure> 
 /// What a decision is made from, beside the facts.
 struct Case<'a> {
     observation: &'a Observation,
-    spec: &'a RedisSpec,
     instance: &'a Instance<'a>,
     observed: &'a Observed<'a>,
     policy: &'a Policy,
+    record: &'a Record,
+    before: &'a RedisStatus,
+    config: AppliedConfig,
+    version: &'a str,
+    /// Why the spec is not carried out, if it is not.
+    invalid: Option<String>,
 }
 
 impl Case<'_> {
-    #[allow(clippy::too_many_arguments, reason = "all that a settlement is told with")]
+    /// The status as it was, with another record.
+    fn checkpoint(&self, next: &Record) -> Result<Decision, Failure> {
+        let mut status =
+            RedisStatus { conditions: Vec::new(), observed_generation: None, ..self.before.clone() };
+        let asked = self.instance.spec.switchover.as_ref().map(|asked| asked.request_id.as_str());
+        recorded::write(next, self.instance.names, asked, self.before, &mut status);
+        Decision::checkpoint(&status)
+    }
+
     fn settle(
-        &self,
+        self,
         settlement: &Settlement,
         facts: &Facts,
-        record: &Record,
-        before: &RedisStatus,
-        version: &str,
-        carried: &mut Carried,
-        processes: Option<&Processes<'_>>,
+        mut carried: Carried,
+        probes: Vec<Probe>,
+        upkeep: &Upkeep,
     ) -> Result<Decision, Failure> {
         let mut outcome = Outcome::new();
         outcome.condition("Paused", ConditionStatus::False, "NotPaused", "changes are carried out");
-        build::intend(
-            self.instance,
-            self.observed,
-            &self.observation.entropy,
-            settlement,
-            record,
-            &mut outcome,
-        )?;
-        for probe in processes.into_iter().flat_map(|processes| processes.watch(facts, record, self.spec)) {
+        let entropy = &self.observation.entropy;
+        let (instance, observed) = (self.instance, self.observed);
+        if self.invalid.is_some() {
+            build::hold(instance, self.observation, observed, settlement, self.record, &mut outcome)?;
+        } else {
+            let is_refused = !upkeep.refused.is_empty();
+            build::intend(instance, observed, entropy, settlement, self.record, is_refused, &mut outcome)?;
+        }
+        for probe in probes {
             outcome.probe(probe);
         }
-        let report = report::Report {
+        let report = Report {
             instance: self.instance,
             observed: self.observed,
             policy: self.policy,
             facts,
-            record,
+            record: self.record,
             settlement,
-            version,
+            upkeep,
+            version: self.version,
+            invalid: self.invalid.as_deref(),
         };
-        let again = report.tell(before, carried, self.observation, &mut outcome)?;
+        let again = report.tell(self.before, self.config, &mut carried, self.observation, &mut outcome)?;
         if let Some(again) = again {
             outcome.requeue_after(again);
         }

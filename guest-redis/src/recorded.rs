@@ -29,11 +29,25 @@ pub(crate) fn read(status: &RedisStatus, names: &Names<'_>) -> Result<Record, Fa
         failover: status.failover.as_ref().map(|failover| reader.failover(failover)).transpose()?,
         hibernated: status.hibernated.unwrap_or_default(),
         switched: status.switchover.as_ref().map(|switchover| request(&switchover.request_id)),
+        failed: status.failed_switchovers.as_ref().map(failed).transpose()?,
+        lossy: status.lossy,
+        vouched: status
+            .vouched
+            .iter()
+            .map(|text| uid(text).ok_or_else(|| unreadable("status.vouched", text)))
+            .collect::<Result<_, _>>()?,
     })
 }
 
-/// Puts the record into the status. `asked` is the request in the spec.
-pub(crate) fn write(record: &Record, names: &Names<'_>, asked: Option<&str>, status: &mut RedisStatus) {
+/// Puts the record into the status. `asked` is the request in the spec, `before` the
+/// status as it was.
+pub(crate) fn write(
+    record: &Record,
+    names: &Names<'_>,
+    asked: Option<&str>,
+    before: &RedisStatus,
+    status: &mut RedisStatus,
+) {
     let writer = Writer { names };
     status.epoch = (record.epoch > 0).then_some(record.epoch);
     status.primary = record.primary.as_ref().map(|primary| writer.primary(primary));
@@ -46,12 +60,20 @@ pub(crate) fn write(record: &Record, names: &Names<'_>, asked: Option<&str>, sta
     status.proven = (record.epoch > 0).then_some(record.proven);
     status.failover = record.failover.as_ref().map(|failover| writer.failover(failover));
     status.hibernated = record.hibernated.then_some(true);
-    let before = status.switchover.take().map(|switchover| switchover.request_id);
-    let known = asked.map(str::to_owned).into_iter().chain(before);
-    status.switchover = known
-        .into_iter()
-        .find(|known| Some(request(known)) == record.switched)
-        .map(|request_id| status::Switchover { request_id });
+    let under_way = before.failover.as_ref().and_then(|failover| failover.request.clone());
+    let dealt_with = before.switchover.as_ref().map(|switchover| switchover.request_id.clone());
+    let known: Vec<String> =
+        asked.map(str::to_owned).into_iter().chain(under_way).chain(dealt_with).collect();
+    let named = |wanted: Option<u64>| known.iter().find(|known| Some(request(known)) == wanted).cloned();
+    status.switchover = named(record.switched).map(|request_id| status::Switchover { request_id });
+    if let Some(failover) = &mut status.failover {
+        failover.request = named(record.failover.as_ref().and_then(|failover| failover.request));
+    }
+    status.failed_switchovers = record
+        .failed
+        .map(|failed| status::FailedSwitchovers { at: timestamp(failed.at), times: failed.times });
+    status.lossy = record.lossy;
+    status.vouched = record.vouched.iter().map(uuid).collect();
 }
 
 /// What the protocol tells one request from another by.
@@ -101,6 +123,8 @@ impl Reader<'_> {
         let claim = failover.claim.as_ref().map(|pod| self.ordinal("status.failover.claim", pod));
         let started = moment("status.failover.startedAt", Some(&failover.started_at))?;
         Ok(record::Failover {
+            id: failover.id,
+            request: failover.request.as_deref().map(request),
             phase: word("status.failover.phase", &PHASES, &failover.phase)?,
             cause: word("status.failover.cause", &CAUSES, &failover.cause)?,
             from: from.transpose()?,
@@ -158,6 +182,8 @@ impl Writer<'_> {
 
     fn failover(&self, failover: &record::Failover) -> status::Failover {
         status::Failover {
+            id: failover.id,
+            request: None,
             phase: phase(failover.phase).to_owned(),
             cause: cause(failover.cause).to_owned(),
             from: failover.from.as_ref().map(|from| self.incarnation(from)),
@@ -203,6 +229,11 @@ fn name_of<T: PartialEq>(words: &[(&'static str, T)], meaning: &T) -> &'static s
 
 fn effective(effective: status::Effective) -> record::Effective {
     record::Effective { min_replicas: effective.min_replicas_to_write, max_lag_s: effective.max_lag_seconds }
+}
+
+fn failed(failed: &status::FailedSwitchovers) -> Result<record::Failed, Failure> {
+    let at = moment("status.failedSwitchovers.at", Some(&failed.at))?;
+    Ok(record::Failed { at: at.unwrap_or_default(), times: failed.times })
 }
 
 fn replid(field: &str, text: &str) -> Result<ReplId, Failure> {
@@ -261,10 +292,17 @@ pub(crate) fn uuid(uid: &Uid) -> String {
 
 #[cfg(test)]
 mod tests {
-    use proptest::{collection::btree_map, option, prelude::*, sample::select};
+    use proptest::{
+        collection::{btree_map, btree_set},
+        option,
+        prelude::*,
+        sample::select,
+    };
 
     use super::*;
-    use crate::protocol::record::{Effective, Failover, Follower, Incarnation, Primary, RunId, Target};
+    use crate::protocol::record::{
+        Effective, Failed, Failover, Follower, Incarnation, Primary, RunId, Target,
+    };
 
     /// The last moment that a status has a text for.
     const LAST_MS: Millis = YEAR_9999_MS;
@@ -305,8 +343,10 @@ mod tests {
         let phase = select(PHASES.map(|(_, phase)| phase).to_vec());
         let cause = select(CAUSES.map(|(_, cause)| cause).to_vec());
         let ends = (option::of(incarnations()), option::of(target));
-        (phase, cause, ends, followers(), option::of(0..9_u8), 0..=LAST_MS).prop_map(
-            |(phase, cause, (from, to), doubtful, claim, started_at)| Failover {
+        (phase, cause, ends, followers(), option::of(0..9_u8), 0..=LAST_MS, (any::<u32>(), requests()))
+            .prop_map(|(phase, cause, (from, to), doubtful, claim, started_at, (id, request))| Failover {
+                id,
+                request: request.as_deref().map(self::request),
                 phase,
                 cause,
                 from,
@@ -314,20 +354,29 @@ mod tests {
                 doubtful,
                 claim,
                 started_at,
-            },
-        )
+            })
     }
 
-    /// A record and the request that it says was dealt with.
-    fn records() -> impl Strategy<Value = (Record, Option<String>)> {
+    /// Few, so that one is often the other.
+    fn requests() -> impl Strategy<Value = Option<String>> {
+        option::of(select(REQUESTS.map(str::to_owned).to_vec()))
+    }
+
+    const REQUESTS: [&str; 3] = ["one", "two", "2026-11-23 #3"];
+
+    fn records() -> impl Strategy<Value = Record> {
         let effective = (any::<u8>(), any::<u32>());
         let effective = effective.prop_map(|(min_replicas, max_lag_s)| Effective { min_replicas, max_lag_s });
         let people = (option::of(primaries()), followers(), followers());
-        let rest = (effective, any::<u8>(), any::<bool>(), option::of("[ -~]{1,63}"));
+        let failed = option::of((0..=LAST_MS, any::<u32>()).prop_map(|(at, times)| Failed { at, times }));
+        let vouched = btree_set(any::<[u8; 16]>().prop_map(Uid), 0..4);
+        let rest =
+            (effective, any::<u8>(), any::<bool>(), requests(), failed, option::of(any::<u32>()), vouched);
         (1..u32::MAX, people, option::of(changes()), rest).prop_map(
-            |(epoch, (primary, followers, former), failover, (effective, proven, hibernated, asked))| {
+            |(epoch, (primary, followers, former), failover, rest)| {
+                let (effective, proven, hibernated, asked, failed, lossy, vouched) = rest;
                 let switched = asked.as_deref().map(request);
-                let record = Record {
+                Record {
                     epoch,
                     primary,
                     followers,
@@ -337,8 +386,10 @@ mod tests {
                     failover,
                     hibernated,
                     switched,
-                };
-                (record, asked)
+                    failed,
+                    lossy,
+                    vouched,
+                }
             },
         )
     }
@@ -347,19 +398,40 @@ mod tests {
         serde_json::from_str(&serde_json::to_string(status).unwrap()).unwrap()
     }
 
+    /// A status that knows all requests but the one in the spec.
+    fn knowing(under_way: &str, dealt_with: &str) -> RedisStatus {
+        let failover = Writer { names: &Names::new("sample", "shop") }.failover(&Failover {
+            id: 0,
+            request: None,
+            phase: Phase::Fence,
+            cause: Cause::Lost,
+            from: None,
+            to: None,
+            doubtful: Followers::new(),
+            claim: None,
+            started_at: 0,
+        });
+        RedisStatus {
+            failover: Some(status::Failover { request: Some(under_way.to_owned()), ..failover }),
+            switchover: Some(status::Switchover { request_id: dealt_with.to_owned() }),
+            ..RedisStatus::default()
+        }
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(512) })]
 
         #[test]
-        fn what_is_on_record_is_read_as_it_was_written((record, asked) in records()) {
+        fn what_is_on_record_is_read_as_it_was_written(record in records()) {
             let names = Names::new("sample", "shop");
+            let [one, two, three] = REQUESTS;
             let mut status = RedisStatus::default();
-            write(&record, &names, asked.as_deref(), &mut status);
+            write(&record, &names, Some(one), &knowing(two, three), &mut status);
             let status = through_json(&status);
             prop_assert_eq!(read(&status, &names).unwrap(), record.clone());
             // Nor does it take the request in the spec, which may change, to know it again.
-            let mut again = status.clone();
-            write(&record, &names, Some("another"), &mut again);
+            let mut again = RedisStatus::default();
+            write(&record, &names, Some("another"), &status, &mut again);
             prop_assert_eq!(read(&through_json(&again), &names).unwrap(), record);
         }
     }
@@ -368,7 +440,7 @@ mod tests {
     fn before_the_first_epoch_nothing_is_on_record() {
         let names = Names::new("sample", "shop");
         let mut status = RedisStatus::default();
-        write(&Record::default(), &names, None, &mut status);
+        write(&Record::default(), &names, None, &RedisStatus::default(), &mut status);
         assert_eq!(serde_json::to_string(&status).unwrap(), "{}");
         assert_eq!(read(&status, &names).unwrap(), Record::default());
         // As it was before there was a record.

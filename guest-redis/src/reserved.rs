@@ -3,7 +3,10 @@
 
 /// Settings that a field of the spec stands for: the field, then the settings.
 pub(crate) const BY_FIELD: [(&str, &[&str]); 4] = [
-    ("spec.auth", &["requirepass", "masterauth", "masteruser", "user", "aclfile"]),
+    (
+        "spec.auth",
+        &["requirepass", "masterauth", "masteruser", "primaryauth", "primaryuser", "user", "aclfile"],
+    ),
     ("spec.memory", &["maxmemory", "maxmemory-policy"]),
     ("spec.persistence", &["appendonly", "appendfsync", "save"]),
     ("spec.replicas", &["replicaof", "slaveof"]),

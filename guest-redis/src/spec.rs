@@ -37,11 +37,15 @@ use crate::crd;
         printcolumn(name = "Version", type_ = "string", json_path = ".status.version"),
         printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
         validation = crd::name_length_rule(),
-        validation = crd::name_characters_rule()
+        validation = crd::name_characters_rule(),
+        validation = crd::switchover_target_rule()
     ),
     x_kube(
         validation = crd::image_or_version_rule(),
-        validation = crd::storage_presence_rule()
+        validation = crd::storage_presence_rule(),
+        validation = crd::tls_presence_rule(),
+        validation = crd::replication_rule(),
+        validation = crd::safe_rule()
     )
 )]
 #[serde(rename_all = "camelCase")]

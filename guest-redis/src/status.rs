@@ -51,6 +51,16 @@ pub struct RedisStatus {
     /// The last request for a switchover that was dealt with.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub switchover: Option<Switchover>,
+    /// The switchovers that failed since the last one that did not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failed_switchovers: Option<FailedSwitchovers>,
+    /// The last epoch that began without a proof or without all data: writes before it may be lost.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lossy: Option<u32>,
+    /// The pods that a person vouched for, once that was taken account of.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "crd", schemars(extend("x-kubernetes-list-type" = "atomic")))]
+    pub vouched: Vec<String>,
     /// The version that runs, or the image that was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
@@ -155,6 +165,8 @@ pub struct Effective {
 #[cfg_attr(feature = "crd", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Failover {
+    /// The epoch at which it started: what a person accepts the loss of writes for.
+    pub id: u32,
     /// How far it has come: HandOver, Fence, Promote, Open or Kick.
     pub phase: String,
     /// Why it is made: Bootstrap, Lost, Planned or Hibernate.
@@ -175,6 +187,20 @@ pub struct Failover {
     /// When it began.
     #[cfg_attr(feature = "crd", schemars(extend("format" = "date-time")))]
     pub started_at: String,
+    /// The request that it is made for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<String>,
+}
+
+/// Switchovers that failed, one after the other.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[cfg_attr(feature = "crd", derive(schemars::JsonSchema))]
+pub struct FailedSwitchovers {
+    /// When the last one did.
+    #[cfg_attr(feature = "crd", schemars(extend("format" = "date-time")))]
+    pub at: String,
+    /// How many.
+    pub times: u32,
 }
 
 /// Who is to be the primary.
@@ -219,11 +245,36 @@ pub struct Member {
 }
 
 /// The configuration of the servers.
-#[derive(Debug, Clone, Deserialize, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[cfg_attr(feature = "crd", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase", default)]
 pub struct AppliedConfig {
     /// The hash of the configuration that all pods run with.
-    pub applied: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub applied: Option<String>,
+    /// The pods that need a restart to run with all of it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "crd", schemars(extend("x-kubernetes-list-type" = "atomic")))]
+    pub pending_restart: Vec<String>,
+    /// The settings of `spec.config`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "crd", schemars(extend("x-kubernetes-list-type" = "atomic")))]
+    pub settings: Vec<String>,
+    /// How often a setting was removed: only a restart brings a default back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub restarts: Option<u32>,
+}
+
+impl AppliedConfig {
+    /// With the settings of a spec, and one restart more if one was removed.
+    #[must_use]
+    pub fn with_settings<'a>(&self, settings: impl Iterator<Item = &'a String>) -> Self {
+        let settings: Vec<String> = settings.cloned().collect();
+        let removed = self.settings.iter().any(|before| !settings.contains(before));
+        let restarts =
+            if removed { Some(self.restarts.unwrap_or_default().saturating_add(1)) } else { self.restarts };
+        Self { settings, restarts, ..Self::default() }
+    }
 }
 
 /// One aspect of how a Redis is. The host writes them.

@@ -3,7 +3,11 @@
 
 use operlet_sdk::Failure;
 
-use crate::{observed::Observed, quantity, reserved, spec::RedisSpec};
+use crate::{
+    observed::Observed,
+    quantity, reserved,
+    spec::{FailoverMode, RedisSpec},
+};
 
 /// The longest suffix of an object's name and a StatefulSet's hash must fit into 63
 /// characters beside it.
@@ -20,6 +24,8 @@ pub(crate) fn check(name: &str, spec: &RedisSpec) -> Result<(), Failure> {
     require((0..=REPLICAS_MAX).contains(&spec.replicas), || {
         format!("spec.replicas: {} is not between 0 and {REPLICAS_MAX}", spec.replicas)
     })?;
+    check_replication(spec)?;
+    check_switchover(name, spec)?;
     require((1..=100).contains(&spec.memory.maxmemory_percent), || {
         format!("spec.memory.maxmemoryPercent: {} is not between 1 and 100", spec.memory.maxmemory_percent)
     })?;
@@ -32,6 +38,46 @@ pub(crate) fn check(name: &str, spec: &RedisSpec) -> Result<(), Failure> {
         })?;
     }
     check_config(spec)
+}
+
+fn check_switchover(name: &str, spec: &RedisSpec) -> Result<(), Failure> {
+    let Some(target) = spec.switchover.as_ref().and_then(|switchover| switchover.target.as_deref()) else {
+        return Ok(());
+    };
+    // The pod of a request that was dealt with may be gone.
+    let is_pod = (0..=REPLICAS_MAX).any(|ordinal| format!("{name}-{ordinal}") == target);
+    require(is_pod, || {
+        format!(
+            "spec.switchover.target: {target} is no pod of this Redis: they are called {name}-0, {name}-1 and so on"
+        )
+    })
+}
+
+fn check_replication(spec: &RedisSpec) -> Result<(), Failure> {
+    let failover = &spec.failover;
+    let bounds = [
+        ("replication.maxLagSeconds", spec.replication.max_lag_seconds, 1, 3600),
+        ("failover.detectSeconds", failover.detect_seconds, 2, 3600),
+        ("failover.livenessSeconds", failover.liveness_seconds, 3, 3600),
+        ("failover.fenceTimeoutSeconds", failover.fence_timeout_seconds, 0, 86_400),
+        ("failover.recoveryTimeoutSeconds", failover.recovery_timeout_seconds, 0, 86_400),
+        ("update.switchoverTimeoutSeconds", spec.update.switchover_timeout_seconds, 1, 50),
+    ];
+    for (field, value, least, most) in bounds {
+        require((least..=most).contains(&value), || {
+            format!("spec.{field}: {value} is not between {least} and {most}")
+        })?;
+    }
+    let Some(wanted) = spec.replication.min_replicas_to_write else { return Ok(()) };
+    require((0..=spec.replicas).contains(&wanted), || {
+        format!(
+            "spec.replication.minReplicasToWrite: {wanted} is not between 0 and the {} replicas",
+            spec.replicas
+        )
+    })?;
+    require(wanted > 0 || spec.replicas < 2 || failover.mode == Some(FailoverMode::Available), || {
+        "spec.replication.minReplicasToWrite: with failover.mode Safe and 2 or more replicas it must be 1 or more".to_owned()
+    })
 }
 
 /// Fails if the spec asks for a change that Kubernetes cannot make.

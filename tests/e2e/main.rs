@@ -16,6 +16,7 @@
 mod authoring;
 mod cluster;
 mod components;
+mod encrypted;
 mod failover;
 mod host;
 mod kubectl;

@@ -74,7 +74,7 @@ impl<'a> Redis<'a> {
     /// Runs redis-cli in a pod, against a host.
     pub(crate) fn try_cli(&self, pod: &str, host: &str, command: &str) -> Result<String, String> {
         let script =
-            format!("export REDISCLI_AUTH=$(cat /run/redis/password); redis-cli -h {host} {command}");
+            format!("export REDISCLI_AUTH=$(cat /etc/redis-auth/password); redis-cli -h {host} {command}");
         let arguments = ["exec", "-n", &self.namespace.name, pod, "-c", "redis", "--", "sh", "-c", &script];
         let answer = self.kubectl().try_run(&arguments)?;
         let answer = answer.trim().to_owned();

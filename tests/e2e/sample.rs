@@ -63,7 +63,7 @@ fn every_supported_server_runs_and_replicates() {
         let valkey = version.starts_with("valkey");
         let client = if valkey { "valkey-cli" } else { "redis-cli" };
         let script = format!(
-            "export REDISCLI_AUTH=$(cat /run/redis/password); {client} -h {name} <<'END'\nSET a b\nWAIT 1 5000\nEND\n"
+            "export REDISCLI_AUTH=$(cat /etc/redis-auth/password); {client} -h {name} <<'END'\nSET a b\nWAIT 1 5000\nEND\n"
         );
         let pod = format!("{name}-0");
         let exec = ["exec", "-n", &namespace.name, &pod, "-c", "redis", "--", "sh", "-c", &script];

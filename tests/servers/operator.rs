@@ -102,8 +102,12 @@ impl Redis {
                         let answer = answer.expect("acts are on what answered").1;
                         let exchange = self.line().order(POD, &act, answer);
                         let end = say(&exchange, self.server(act.on.pod).address);
-                        println!("  {act:?}: {:?}", carried_out(&end));
-                        facts.tried.insert(act.digest());
+                        let done = carried_out(&end);
+                        println!("  {act:?}: {done:?}");
+                        if done.is_ok() {
+                            facts.done.insert(act.tried());
+                        }
+                        facts.tried.insert(act.tried());
                     }
                     facts.answers = None;
                     facts.proof = None;

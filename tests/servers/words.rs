@@ -115,6 +115,8 @@ impl Talk {
 }
 
 const POD: Pod<'static> = Pod { name: "a-0", uid: UID };
+/// Settings that a primary without replicas needs to take writes.
+const W: Effective = Effective { min_replicas: 0, max_lag_s: 10 };
 const BOOTED: Role = Role::Replica(Upstream::Dead(BOOT));
 
 #[track_caller]
@@ -140,7 +142,7 @@ fn a_process_says_how_it_is() {
 #[test]
 fn a_replica_is_attached_by_a_user_of_its_own_and_sent_away_again() {
     for_each_version(|talk| {
-        talk.done(0, BOOTED, Order::Promote);
+        talk.done(0, BOOTED, Order::Promote(W));
         assert_eq!(talk.look(0).role, Role::Primary);
         let replica = talk.look(1).run;
         let users = Order::Users { set: BTreeSet::from([replica]), drop: BTreeSet::new() };
@@ -169,7 +171,7 @@ fn a_replica_is_attached_by_a_user_of_its_own_and_sent_away_again() {
         talk.done(0, Role::Primary, Order::ToDead(2));
         let old = talk.until(0, "it was told", |answer| answer.is_at_dead(2));
         assert!(old.users.is_empty() && old.offset >= answer.offset, "{old:?}");
-        talk.done(1, Role::Replica(Upstream::Dead(2)), Order::Promote);
+        talk.done(1, Role::Replica(Upstream::Dead(2)), Order::Promote(W));
         let new = talk.look(1);
         assert_eq!((new.role, new.replid2), (Role::Primary, primary.replid));
     });
@@ -178,7 +180,7 @@ fn a_replica_is_attached_by_a_user_of_its_own_and_sent_away_again() {
 #[test]
 fn a_dropped_user_ends_the_link_at_once_and_for_good() {
     for_each_version(|talk| {
-        talk.done(0, BOOTED, Order::Promote);
+        talk.done(0, BOOTED, Order::Promote(W));
         let replica = talk.look(1).run;
         let users = |set: &[RunId], drop: &[RunId]| Order::Users {
             set: set.iter().copied().collect(),
@@ -207,7 +209,7 @@ fn an_act_hits_no_other_process_and_none_that_changed() {
             (run, Role::Replica(Upstream::Address(talk.address(1)))),
         ];
         for (run, expect) in cases {
-            let end = talk.act_on(0, run, expect, Order::Promote);
+            let end = talk.act_on(0, run, expect, Order::Promote(W));
             assert!(matches!(end, ExchangeEnd::Unexpected(_)), "{expect:?}: {end:?}");
         }
         assert_eq!(talk.look(0).role, BOOTED);
@@ -217,7 +219,7 @@ fn an_act_hits_no_other_process_and_none_that_changed() {
 #[test]
 fn settings_are_set_and_read_back() {
     for_each_version(|talk| {
-        talk.done(0, BOOTED, Order::Promote);
+        talk.done(0, BOOTED, Order::Promote(W));
         for (min_replicas, max_lag_s) in [(1, 5), (0, 7)] {
             talk.done(0, Role::Primary, Order::Configure(Effective { min_replicas, max_lag_s }));
             let answer = talk.look(0);
@@ -229,7 +231,7 @@ fn settings_are_set_and_read_back() {
         assert!(talk.writes(0), "they go on");
         talk.done(0, Role::Primary, Order::Pause(60_000));
         talk.done(0, Role::Primary, Order::ToDead(2));
-        talk.done(0, Role::Replica(Upstream::Dead(2)), Order::Promote);
+        talk.done(0, Role::Replica(Upstream::Dead(2)), Order::Promote(W));
         assert!(talk.writes(0), "a pause ends with the reign");
         talk.done(0, Role::Primary, Order::KickClients);
     });

@@ -183,7 +183,7 @@ impl Stage<'_> {
     /// Runs redis-cli in a pod of the Redis against one of its Services.
     fn redis(&self, service: &str, command: &str, expected: &str) -> Result<()> {
         let script =
-            format!("export REDISCLI_AUTH=$(cat /run/redis/password); redis-cli -h {service} {command}");
+            format!("export REDISCLI_AUTH=$(cat /etc/redis-auth/password); redis-cli -h {service} {command}");
         let exec = ["exec", "-n", NAMESPACE, "sample-0", "-c", "redis", "--", "sh", "-c", &script];
         let answer = self.kubectl(&exec)?;
         if answer.trim() != expected {

@@ -20,15 +20,20 @@ pub(super) fn config_map<'a>(instance: &'a Instance<'a>) -> ConfigMap<'a> {
             ("operator.acl", users::OPERATOR),
             ("probe.acl", users::PROBE),
             ("probe.sh", PROBE),
-            ("redis.conf", &instance.redis_conf),
+            ("redis.conf", &instance.redis_conf.text),
             ("start.sh", START),
         ]),
     }
 }
 
-/// A hash of all that a server is started with.
-pub(super) fn hash(redis_conf: &str) -> String {
+/// A hash of all that a server must be restarted for. `restarts` counts what else is a
+/// reason.
+pub(super) fn hash(redis_conf: &str, restarts: u32) -> String {
     let users = [users::DEFAULT, users::HEALTH, users::OPERATOR, users::PROBE];
-    let hash = fnv([redis_conf, START, PROBE].iter().chain(&users).flat_map(|text| text.bytes()));
+    let hash = fnv([redis_conf, START, PROBE]
+        .iter()
+        .chain(&users)
+        .flat_map(|text| text.bytes())
+        .chain(restarts.to_le_bytes()));
     format!("{hash:016x}")
 }

@@ -10,7 +10,9 @@ mod services;
 mod stateful_set;
 pub mod users;
 
-use operlet_sdk::{Failure, Outcome, SecretEntry, Tls, Transport};
+pub(crate) use redis_conf::{MARKER, RedisConf};
+
+use operlet_sdk::{Failure, Intent, ObjectKey, Observation, Outcome, SecretEntry, Tls, Transport, kinds};
 
 use crate::{
     kubernetes::Metadata,
@@ -29,17 +31,17 @@ pub(crate) struct Instance<'a> {
     pub(crate) names: &'a Names<'a>,
     pub(crate) spec: &'a RedisSpec,
     pub(crate) image: &'a str,
-    pub(crate) redis_conf: String,
-    /// Of everything that pods read when they start.
+    pub(crate) redis_conf: RedisConf,
+    /// Of everything that pods must be restarted for.
     pub(crate) config_hash: String,
     /// For how many seconds a pod that is deleted waits for another to take over.
     hand_over: String,
 }
 
 impl<'a> Instance<'a> {
-    pub(crate) fn new(names: &'a Names<'a>, spec: &'a RedisSpec, image: &'a str) -> Self {
-        let redis_conf = redis_conf::redis_conf(spec);
-        let config_hash = config_map::hash(&redis_conf);
+    pub(crate) fn new(names: &'a Names<'a>, spec: &'a RedisSpec, image: &'a str, restarts: u32) -> Self {
+        let redis_conf = RedisConf::new(spec);
+        let config_hash = config_map::hash(&redis_conf.cold, restarts);
         let hand_over = spec.update.switchover_timeout_seconds.to_string();
         Self { names, spec, image, redis_conf, config_hash, hand_over }
     }
@@ -83,6 +85,7 @@ pub(crate) fn intend(
     entropy: &[u8],
     settlement: &Settlement,
     record: &Record,
+    is_refused: bool,
     outcome: &mut Outcome,
 ) -> Result<(), Failure> {
     if instance.spec.auth.is_none() && observed.auth_secret.is_none() {
@@ -91,16 +94,44 @@ pub(crate) fn intend(
     if observed.operator_secret.is_none() {
         secret::operator(instance, entropy, outcome)?;
     }
-    outcome.ensure(&config_map::config_map(instance))?;
     services::intend(instance, observed, settlement.service, outcome)?;
     let pods = settlement.pods.map_or_else(|| kept(instance, observed), i32::from);
-    outcome.ensure(&stateful_set::stateful_set(instance, observed, pods))?;
+    if is_refused && observed.stateful_set.is_some() {
+        // What running servers refuse, servers that start would not start with.
+        outcome.keep(&kinds::CONFIG_MAP, &instance.names.config);
+        outcome.keep(&kinds::STATEFUL_SET, instance.names.redis);
+    } else {
+        outcome.ensure(&config_map::config_map(instance))?;
+        outcome.ensure(&stateful_set::stateful_set(instance, observed, pods))?;
+    }
     // Of a lone primary it would either block every drain or mean nothing.
     if instance.spec.replicas > 0 {
         outcome.ensure(&disruption_budget::disruption_budget(instance))?;
     }
     pods::intend(instance, observed, settlement, record, outcome)?;
     claims::intend(instance, observed, settlement, outcome)
+}
+
+/// Leaves everything as it is but for what a change of primary needs.
+pub(crate) fn hold(
+    instance: &Instance<'_>,
+    observation: &Observation,
+    observed: &Observed<'_>,
+    settlement: &Settlement,
+    record: &Record,
+    outcome: &mut Outcome,
+) -> Result<(), Failure> {
+    let mut kept = Outcome::new();
+    kept.keep_observed(observation);
+    let is_service =
+        |key: &ObjectKey| key.kind.kind == kinds::SERVICE.kind && key.name == instance.names.redis;
+    kept.intents.retain(|intent| match intent {
+        Intent::Keep(key) => key.kind.kind != kinds::POD.kind && !is_service(key),
+        _ => true,
+    });
+    outcome.intents.append(&mut kept.intents);
+    services::lead(instance, observed, settlement.service, outcome)?;
+    pods::intend(instance, observed, &Settlement { delete: None, ..settlement.clone() }, record, outcome)
 }
 
 /// As many pods as there are to be now, whoever said so.

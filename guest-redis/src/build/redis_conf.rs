@@ -1,6 +1,7 @@
 use std::fmt::Write as _;
 
 use crate::{
+    hash::fnv,
     quantity,
     spec::{EvictionPolicy, Fsync, PersistenceMode, Quantity, RedisSpec},
 };
@@ -8,7 +9,6 @@ use crate::{
 /// What every server needs as it stands here.
 const FIXED: &str = "\
 # Written by the Redis operlet. A change made here by hand is undone.
-port 6379
 bind * -::*
 protected-mode yes
 dir /data
@@ -20,27 +20,105 @@ repl-backlog-ttl 0
 replicaof 127.0.0.1 1
 ";
 
-/// What is better than the server's default, and may be changed.
-const PREFERRED: &str = "\
-# A replica waits for nobody else to begin a full synchronisation.
-repl-diskless-sync-delay 0
+/// How clients, replicas and the operator connect.
+const PLAIN: &str = "port 6379\n";
+
+const ENCRYPTED: &str = "\
+port 0
+tls-port 6379
+tls-replication yes
+tls-auth-clients optional
+tls-cert-file /etc/redis-tls/tls.crt
+tls-key-file /etc/redis-tls/tls.key
+tls-ca-cert-file /etc/redis-tls/ca.crt
 ";
 
-/// The configuration file of every server of a Redis. What is written later wins, and
-/// what differs from pod to pod the start script writes after it.
-pub(super) fn redis_conf(spec: &RedisSpec) -> String {
-    let mut text = String::with_capacity(1024);
-    text.push_str(FIXED);
-    text.push_str(PREFERRED);
-    push_persistence(&mut text, spec);
-    push_memory(&mut text, spec);
-    for (setting, value) in &spec.config {
-        push(&mut text, setting, if value.is_empty() { "\"\"" } else { value });
-    }
-    text
+/// A setting that has no effect but on what `ps` shows. It says which configuration the
+/// server runs with: it is set together with the rest, in one step.
+pub(crate) const MARKER: &str = "proc-title-template";
+
+/// What cannot be set while a server runs: those that Redis 7.0 to 8.0 and Valkey 8.1
+/// mark immutable in `config.c`, less those that `config` may not hold.
+const COLD: [&str; 22] = [
+    "always-show-logo",
+    "aof-rewrite-cpulist",
+    "aof_rewrite_cpulist",
+    "bgsave-cpulist",
+    "bgsave_cpulist",
+    "bio-cpulist",
+    "bio_cpulist",
+    "databases",
+    "disable-thp",
+    "enable-debug-command",
+    "enable-module-command",
+    "enable-protected-configs",
+    "hash-seed",
+    "io-threads",
+    "io-threads-do-reads",
+    "rdbchecksum",
+    "server-cpulist",
+    "server_cpulist",
+    "set-proc-title",
+    "syslog-enabled",
+    "syslog-facility",
+    "syslog-ident",
+];
+
+/// The configuration of every server of a Redis.
+#[derive(Debug)]
+pub(crate) struct RedisConf {
+    /// The file. What differs from pod to pod the start script writes after it.
+    pub(crate) text: String,
+    /// The part of it that needs a restart.
+    pub(crate) cold: String,
+    /// What can be set while a server runs, and the marker that says so.
+    pub(crate) hot: Vec<(String, String)>,
+    /// Tells it from others.
+    pub(crate) hash: String,
+    /// What the marker is when a server runs with all of it.
+    pub(crate) marker: String,
 }
 
-fn push_persistence(text: &mut String, spec: &RedisSpec) {
+impl RedisConf {
+    pub(crate) fn new(spec: &RedisSpec) -> Self {
+        let (mut cold, mut hot) = (FIXED.to_owned(), Vec::new());
+        cold.push_str(if spec.tls.is_some() { ENCRYPTED } else { PLAIN });
+        // A replica waits for nobody else to begin a full synchronisation.
+        hot.push(("repl-diskless-sync-delay".to_owned(), "0".to_owned()));
+        // A server that is busy with a script says so before it is taken for dead.
+        hot.push(("busy-reply-threshold".to_owned(), "1000".to_owned()));
+        persistence(&mut hot, spec);
+        memory(&mut hot, spec);
+        for (setting, value) in &spec.config {
+            if is_cold(setting, value) {
+                push(&mut cold, setting, value);
+            } else {
+                // What is written later wins.
+                hot.retain(|(one, _)| one != setting);
+                hot.push((setting.clone(), value.clone()));
+            }
+        }
+        let hash = fnv(hot
+            .iter()
+            .flat_map(|(setting, value)| setting.bytes().chain([b' ']).chain(value.bytes()).chain([b'\n'])));
+        let hash = format!("{:016x}", fnv(cold.bytes().chain(hash.to_le_bytes())));
+        let marker = format!("{{title}} {{listen-addr}} {{server-mode}} {hash}");
+        hot.push((MARKER.to_owned(), marker.clone()));
+        let mut text = cold.clone();
+        for (setting, value) in &hot {
+            // Lists are words in the file, one argument of CONFIG SET.
+            push(&mut text, setting, value);
+        }
+        Self { text, cold, hot, hash, marker }
+    }
+}
+
+/// Quotes mean something in the file and nothing to CONFIG SET.
+fn is_cold(setting: &str, value: &str) -> bool {
+    COLD.contains(&setting) || value.contains(['"', '\'', '\\'])
+}
+
+fn persistence(hot: &mut Vec<(String, String)>, spec: &RedisSpec) {
     let persistence = &spec.persistence;
     let (log, snapshots) = match persistence.mode {
         PersistenceMode::Aof => (true, false),
@@ -48,43 +126,34 @@ fn push_persistence(text: &mut String, spec: &RedisSpec) {
         PersistenceMode::Both => (true, true),
         PersistenceMode::None => (false, false),
     };
-    push(text, "appendonly", if log { "yes" } else { "no" });
-    push(
-        text,
-        "appendfsync",
-        match persistence.fsync {
-            Fsync::Always => "always",
-            Fsync::Everysec => "everysec",
-            Fsync::No => "no",
-        },
-    );
-    // Without a line of its own the server would make the snapshots it likes.
-    push(text, "save", "\"\"");
-    if snapshots {
-        for point in &persistence.save {
-            push(text, "save", &format!("{} {}", point.seconds, point.changes));
-        }
-    }
+    let fsync = match persistence.fsync {
+        Fsync::Always => "always",
+        Fsync::Everysec => "everysec",
+        Fsync::No => "no",
+    };
+    let point = |point: &crate::spec::SavePoint| format!("{} {}", point.seconds, point.changes);
+    let points: Vec<String> = persistence.save.iter().filter(|_| snapshots).map(point).collect();
+    hot.push(("appendonly".to_owned(), if log { "yes" } else { "no" }.to_owned()));
+    hot.push(("appendfsync".to_owned(), fsync.to_owned()));
+    // Without it the server would make the snapshots it likes.
+    hot.push(("save".to_owned(), points.join(" ")));
 }
 
-fn push_memory(text: &mut String, spec: &RedisSpec) {
+fn memory(hot: &mut Vec<(String, String)>, spec: &RedisSpec) {
     if let Some(bytes) = maxmemory(spec) {
-        push(text, "maxmemory", &bytes.to_string());
+        hot.push(("maxmemory".to_owned(), bytes.to_string()));
     }
-    push(
-        text,
-        "maxmemory-policy",
-        match spec.memory.policy {
-            EvictionPolicy::Noeviction => "noeviction",
-            EvictionPolicy::AllkeysLru => "allkeys-lru",
-            EvictionPolicy::AllkeysLfu => "allkeys-lfu",
-            EvictionPolicy::AllkeysRandom => "allkeys-random",
-            EvictionPolicy::VolatileLru => "volatile-lru",
-            EvictionPolicy::VolatileLfu => "volatile-lfu",
-            EvictionPolicy::VolatileRandom => "volatile-random",
-            EvictionPolicy::VolatileTtl => "volatile-ttl",
-        },
-    );
+    let policy = match spec.memory.policy {
+        EvictionPolicy::Noeviction => "noeviction",
+        EvictionPolicy::AllkeysLru => "allkeys-lru",
+        EvictionPolicy::AllkeysLfu => "allkeys-lfu",
+        EvictionPolicy::AllkeysRandom => "allkeys-random",
+        EvictionPolicy::VolatileLru => "volatile-lru",
+        EvictionPolicy::VolatileLfu => "volatile-lfu",
+        EvictionPolicy::VolatileRandom => "volatile-random",
+        EvictionPolicy::VolatileTtl => "volatile-ttl",
+    };
+    hot.push(("maxmemory-policy".to_owned(), policy.to_owned()));
 }
 
 /// The share of the memory limit that data may take; none without a limit. A limit
@@ -99,6 +168,8 @@ fn maxmemory(spec: &RedisSpec) -> Option<u64> {
 }
 
 fn push(text: &mut String, setting: &str, value: &str) {
+    let quoted = value.is_empty() || setting == MARKER;
     // Writing to a string cannot fail.
-    let _ = writeln!(text, "{setting} {value}");
+    let _ =
+        if quoted { writeln!(text, "{setting} \"{value}\"") } else { writeln!(text, "{setting} {value}") };
 }

@@ -23,6 +23,17 @@ pub(super) fn intend(
     outcome: &mut Outcome,
 ) -> Result<(), Failure> {
     outcome.ensure(&headless(instance))?;
+    outcome.ensure(&replicas(instance))?;
+    lead(instance, observed, selection, outcome)
+}
+
+/// The read-write Service.
+pub(super) fn lead(
+    instance: &Instance<'_>,
+    observed: &Observed<'_>,
+    selection: Selection,
+    outcome: &mut Outcome,
+) -> Result<(), Failure> {
     let before = observed.service.as_ref();
     let selected = match selection {
         Selection::Keep => before.and_then(|service| service.selects()).unwrap_or(NOBODY).to_owned(),
@@ -35,7 +46,6 @@ pub(super) fn intend(
         Some(before) => outcome.ensure_unchanged(&primary, before.version())?,
         None => outcome.ensure(&primary)?,
     };
-    outcome.ensure(&replicas(instance))?;
     Ok(())
 }
 

@@ -9,7 +9,7 @@ use crate::{
     },
     names::{CONFIG_ANNOTATION, PORT},
     observed::Observed,
-    spec::Storage,
+    spec::{Retention, RetentionPolicy, Storage},
 };
 
 /// The user and group `redis` of the official images of Redis and Valkey.
@@ -40,7 +40,7 @@ pub(super) fn stateful_set<'a>(
             pod_management_policy: "Parallel",
             // The protocol says which pod goes when.
             update_strategy: UpdateStrategy { class: "OnDelete" },
-            persistent_volume_claim_retention_policy: storage.map(|storage| storage.retention),
+            persistent_volume_claim_retention_policy: storage.map(|storage| retention(storage, pods)),
             selector: LabelSelector { match_labels: names.selector() },
             template: PodTemplate {
                 metadata: TemplateMetadata {
@@ -52,6 +52,12 @@ pub(super) fn stateful_set<'a>(
             volume_claim_templates: storage.map(|storage| claim_templates(instance, storage, observed)),
         },
     }
+}
+
+/// Without pods it is hibernated: then all that is left is on the claims.
+fn retention(storage: &Storage, pods: i32) -> Retention {
+    let when_scaled = if pods == 0 { RetentionPolicy::Retain } else { storage.retention.when_scaled };
+    Retention { when_scaled, ..storage.retention }
 }
 
 fn claim_templates<'a>(
@@ -144,13 +150,16 @@ fn container<'a>(instance: &'a Instance<'a>) -> Container<'a> {
             read_only_root_filesystem: true,
             capabilities: Capabilities { drop: ["ALL"] },
         },
-        volume_mounts: vec![
+        volume_mounts: [
             mount("data", "/data", false),
             mount("run", "/run/redis", false),
             mount("config", "/etc/redis", true),
             mount("auth", "/etc/redis-auth", true),
             mount("operator", "/etc/redis-operator", true),
-        ],
+        ]
+        .into_iter()
+        .chain(instance.spec.tls.as_ref().map(|_| mount("tls", "/etc/redis-tls", true)))
+        .collect(),
     }
 }
 
@@ -206,6 +215,11 @@ fn volumes<'a>(instance: &'a Instance<'a>) -> Vec<Volume<'a>> {
             },
         },
     ];
+    if let Some(tls) = &instance.spec.tls {
+        let items = ["tls.crt", "tls.key", "ca.crt"].map(entry).to_vec();
+        let source = VolumeSource::Secret { secret_name: &tls.secret_name, default_mode: 0o440, items };
+        volumes.push(Volume { name: "tls", source });
+    }
     if instance.spec.storage.is_none() {
         let source = VolumeSource::EmptyDir { medium: None, size_limit: None };
         volumes.push(Volume { name: "data", source });

@@ -4,7 +4,7 @@
 /// The operator: what it asks and what it tells, and no key.
 pub const OPERATOR: &str = "resetchannels &operlet:ack -@all +auth +info +role +echo +ping +multi +exec \
     +replicaof +publish +wait +client|list +client|kill +client|pause +client|unpause \
-    +acl|users +acl|setuser +acl|deluser +config|get +config|set";
+    +acl|users +acl|getuser +acl|setuser +acl|deluser +config|get +config|set";
 
 /// What watches a server: a user of its own, for acts end what the operator's others do.
 pub const PROBE: &str = "resetchannels -@all +auth +ping +echo +config|get";

@@ -27,9 +27,14 @@ pub(super) fn step(case: &Case<'_>) -> Option<Step> {
 
     let set: BTreeSet<RunId> =
         replicas().map(|(who, _)| who.run).filter(|run| !at_primary.users.contains(run)).collect();
-    if !set.is_empty() {
-        let order = Order::Users { set, drop: BTreeSet::new() };
-        return case.do_once([case.act(primary.who, at_primary, order)]);
+    // A user that nobody on record has came late: its replica would not be counted.
+    let recorded = |run: &RunId| followers.keys().any(|who| who.run == *run);
+    let drop: BTreeSet<RunId> = at_primary.users.iter().copied().filter(|run| !recorded(run)).collect();
+    if !set.is_empty() || !holds(Rule::AttachStrays, drop.is_empty()) {
+        let order = Order::Users { set, drop };
+        if let Some(step) = case.do_once([case.act(primary.who, at_primary, order)]) {
+            return Some(step);
+        }
     }
     let waiting = replicas().filter(|(_, answer)| answer.role != right);
     case.do_once(waiting.map(|(who, answer)| case.act(who, answer, Order::Attach(address))))

@@ -1,7 +1,7 @@
 //! The first primary.
 
 use super::case::{Case, SOON_MS, add_followers, checkpoint, fence_anew};
-use super::facts::Role;
+use super::facts::{Link, Role, Upstream};
 use super::record::{
     Cause, Epoch, Failover, Followers, Incarnation, Ordinal, Phase, Primary, Record, Target,
 };
@@ -17,8 +17,15 @@ pub(super) fn step(case: &Case<'_>) -> Step {
     let awaited = case.awaited();
     // A silent pod may be a replica that holds what nobody else does.
     let all = holds(Rule::AdoptAll, awaited.is_empty() || !case.is_safe());
-    if let (None, [primary], true) = (past, primaries.as_slice(), all) {
-        return adopt(case, *primary);
+    // Marks may be old; a primary that every pod follows is not.
+    let followed = primaries.first().is_some_and(|primary| strangers(case, primary, true).is_empty());
+    let adopts = all && past.is_none() || awaited.is_empty() && !holds(Rule::AdoptMarked, !followed);
+    if let ([primary], true) = (primaries.as_slice(), adopts) {
+        let strangers = strangers(case, primary, false);
+        if !holds(Rule::AdoptFollowed, strangers.is_empty()) {
+            return case.wait(Report::DataUnknown(strangers));
+        }
+        return adopt(case, *primary, past.map_or(0, |(epoch, _)| epoch));
     }
     if !holds(Rule::BootstrapAll, awaited.is_empty()) {
         return grow(case, Report::Awaited(awaited));
@@ -60,11 +67,25 @@ fn restore(case: &Case<'_>, epoch: Epoch, pod: Ordinal) -> Step {
     checkpoint(record)
 }
 
+/// Pods that do not follow this primary; of those without data only if they are asked
+/// for as well.
+fn strangers(case: &Case<'_>, primary: &Incarnation, empty: bool) -> Vec<Ordinal> {
+    let replid = case.answer_of(primary).map(|answer| answer.replid);
+    let others = case.processes().filter(|(who, answer)| {
+        let follows =
+            matches!((answer.role, answer.link), (Role::Replica(Upstream::Address(_)), Link::Up { .. }))
+                && Some(answer.replid) == replid;
+        let counts = empty || answer.data > 0 || answer.loading;
+        who != primary && counts && (!follows || answer.loading)
+    });
+    others.map(|(who, _)| who.pod).collect()
+}
+
 /// A Redis that was made without this protocol: its one primary stays, and all pods
 /// may hold its writes. W is taken to be 0 until it is in force.
-fn adopt(case: &Case<'_>, who: Incarnation) -> Step {
+fn adopt(case: &Case<'_>, who: Incarnation, past: Epoch) -> Step {
     let Some(answer) = case.answer_of(&who) else { return Step::Look };
-    let mut record = fresh(case, BEFORE_FIRST + 1);
+    let mut record = fresh(case, past.max(BEFORE_FIRST).saturating_add(1));
     record.effective.min_replicas = answer.min_replicas.min(record.effective.min_replicas);
     record.effective.max_lag_s = answer.max_lag_s.max(record.effective.max_lag_s);
     record.proven = 0;
@@ -72,6 +93,7 @@ fn adopt(case: &Case<'_>, who: Incarnation) -> Step {
     let others = case.processes().map(|(other, _)| other).filter(|other| *other != who);
     add_followers(&mut record.followers, others);
     record.failover = Some(Failover {
+        id: record.epoch,
         phase: Phase::Open,
         cause: Cause::Bootstrap,
         from: None,
@@ -79,6 +101,7 @@ fn adopt(case: &Case<'_>, who: Incarnation) -> Step {
         doubtful: Followers::new(),
         claim: None,
         started_at: case.facts.now,
+        request: None,
     });
     checkpoint(record)
 }

@@ -57,9 +57,10 @@ impl<'a> Case<'a> {
         (answer.role == Role::Primary).then_some((primary, answer))
     }
 
-    /// Off for good as far as a fence goes: proven, or a person's word.
-    pub(super) fn is_off(&self, who: &Incarnation, dead: Option<Millis>) -> bool {
-        dead.is_some() || self.facts.vouched.contains(&who.uid)
+    /// Whether a person accepts that this failover loses writes.
+    pub(super) fn accepts_loss(&self) -> bool {
+        let failover = self.record.failover.as_ref();
+        failover.is_some_and(|failover| self.facts.accept_loss == Some(failover.id))
     }
 
     /// The pods that should be and do not answer.
@@ -100,7 +101,7 @@ impl<'a> Case<'a> {
     /// The acts that were not tried in this reconcile, as a step.
     pub(super) fn do_once(&self, acts: impl IntoIterator<Item = Act>) -> Option<Step> {
         let acts: Vec<Act> =
-            acts.into_iter().filter(|act| !self.facts.tried.contains(&act.digest())).collect();
+            acts.into_iter().filter(|act| !self.facts.tried.contains(&act.tried())).collect();
         (!acts.is_empty()).then_some(Step::Act(acts))
     }
 
@@ -156,7 +157,9 @@ pub(super) fn fence_anew(record: &Record, cause: Cause, now: Millis) -> Record {
         doubtful.entry(target.who).or_default();
     }
     let unfinished = before.filter(|failover| matches!(failover.phase, Phase::Fence | Phase::Promote));
+    let same = before.filter(|failover| !matches!(failover.phase, Phase::Open | Phase::Kick));
     next.failover = Some(Failover {
+        id: same.map_or(next.epoch, |failover| failover.id),
         phase: Phase::Fence,
         cause,
         from: record.primary.as_ref().map(|primary| primary.who),
@@ -169,6 +172,7 @@ pub(super) fn fence_anew(record: &Record, cause: Cause, now: Millis) -> Record {
             }
         },
         started_at: unfinished.map_or(now, |failover| failover.started_at),
+        request: same.and_then(|failover| failover.request),
     });
     for follower in next.followers.values_mut() {
         follower.told = None;

@@ -33,8 +33,13 @@ pub(super) fn step(case: &Case<'_>) -> Option<Step> {
         },
         ..wanted
     };
-    if in_force != wanted {
-        return case.do_once([case.act(primary.who, answer, Order::Configure(wanted))]);
+    // One that loosens may be on its way yet. An act that was carried out ends that
+    // one, so what is in force is on record only after such.
+    let set = case.act(primary.who, answer, Order::Configure(wanted));
+    if in_force != wanted
+        || (in_force != on_record && !holds(Rule::RaiseDone, case.facts.done.contains(&set.tried())))
+    {
+        return case.do_once([set]);
     }
     if in_force != on_record {
         return record(case, in_force);

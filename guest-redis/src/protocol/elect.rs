@@ -11,8 +11,8 @@ use super::step::{Report, Step};
 
 /// The outcome of an election.
 pub(super) enum Choice {
-    /// This one.
-    Elected(Target),
+    /// This one, perhaps without all that was confirmed.
+    Elected(Target, bool),
     /// There are candidates, and too few to know.
     Blocked(Report),
     /// Nobody carries the current id.
@@ -25,25 +25,35 @@ pub(super) fn choose(case: &Case<'_>, fenced: Fenced) -> Choice {
     let old = case.answer_of(&primary.who).filter(|answer| {
         fenced == Fenced::Told && answer.is_at_dead(case.record.epoch) && carries_current(case, answer)
     });
+    // All of them witness what was confirmed, whoever of them may be chosen.
     let members: Vec<(Incarnation, &Answer)> = candidates(case).collect();
     if let Some(answer) = old
         && let Some(target) = level_with(case, (primary.who, answer), &members)
     {
-        return Choice::Elected(target);
+        return Choice::Elected(target, false);
     }
-    let Some(best) = best(case, members.iter().copied()) else {
-        return promoted_before(case).map_or(Choice::Nobody, Choice::Elected);
+    let latest = members.iter().copied().max_by_key(|(_, answer)| answer.offset);
+    let Some((latest, has)) = latest else {
+        return promoted_before(case).map_or(Choice::Nobody, |target| Choice::Elected(target, false));
     };
 
     let counted = case.record.followers.iter();
     let counted =
         counted.filter(|(_, follower)| follower.dead.is_none() || !holds(Rule::ElectDeadCount, false));
     let needed = (counted.count() + 1).saturating_sub(case.record.quorum());
-    if holds(Rule::ElectCount, members.len() >= needed) || may_lose(case, case.policy.fence_timeout_ms) {
-        return Choice::Elected(best);
+    let lossy = may_lose(case, case.policy.fence_timeout_ms);
+    let enough = holds(Rule::ElectCount, members.len() >= needed);
+    let best = best(case, members.iter().copied());
+    let best = best.filter(|best| lossy || holds(Rule::ElectOffset, best.offset >= has.offset));
+    if let Some(best) = best.filter(|_| enough || lossy) {
+        let whole = enough && best.offset >= has.offset;
+        return Choice::Elected(best, !whole);
     }
     if let Some(target) = promoted_before(case) {
-        return Choice::Elected(target);
+        return Choice::Elected(target, false);
+    }
+    if enough {
+        return Choice::Blocked(Report::NeverElected(latest));
     }
     let missing = case.record.followers.keys().filter(|who| members.iter().all(|(one, _)| one != *who));
     let missing = missing.copied().collect();
@@ -63,8 +73,11 @@ fn promoted_before(case: &Case<'_>) -> Option<Target> {
 }
 
 /// Puts the chosen one on record, to be promoted.
-pub(super) fn put_on_record(case: &Case<'_>, target: Target) -> Step {
+pub(super) fn put_on_record(case: &Case<'_>, target: Target, lossy: bool) -> Step {
     let mut record = case.record.clone();
+    if lossy {
+        record.lossy = Some(record.epoch);
+    }
     if let Some(failover) = &mut record.failover {
         failover.phase = Phase::Promote;
         failover.to = Some(target);

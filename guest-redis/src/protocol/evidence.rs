@@ -6,7 +6,8 @@ use super::record::{Followers, Incarnation};
 use super::rules::{Rule, holds};
 use super::step::Step;
 
-/// Puts new proofs of death on record.
+/// Puts new proofs of death on record, and the word of a person: it is about the
+/// process that is on record and silent now, and is taken once.
 pub(super) fn keep(case: &Case<'_>) -> Option<Step> {
     let now = case.facts.now;
     let mut record = case.record.clone();
@@ -21,6 +22,7 @@ pub(super) fn keep(case: &Case<'_>) -> Option<Step> {
     if let Some(failover) = &mut record.failover {
         mark(case, &mut failover.doubtful);
     }
+    record.vouched.clone_from(&case.facts.vouched);
     (record != *case.record).then(|| checkpoint(record))
 }
 
@@ -38,5 +40,9 @@ pub(super) fn is_dead(case: &Case<'_>, who: &Incarnation) -> bool {
     let replaced =
         case.pod_of(who).is_some() && case.answers.get(&who.pod).is_some_and(|answer| answer.run != who.run);
     let silent = || case.answer_of(who).is_none();
-    replaced || case.facts.ended.contains(&who.run) || (holds(Rule::FenceProof, false) && silent())
+    let word = || case.facts.vouched.contains(&who.uid) && !case.record.vouched.contains(&who.uid);
+    replaced
+        || case.facts.ended.contains(&who.run)
+        || (silent() && word())
+        || (holds(Rule::FenceProof, false) && silent())
 }

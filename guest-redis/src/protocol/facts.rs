@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use super::record::{Epoch, Millis, Ordinal, ReplId, RunId, Uid};
+use super::step::Tried;
 
 /// All that a step rests on besides the record.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
@@ -18,10 +19,10 @@ pub struct Facts {
     pub service: Service,
     /// Run ids in the termination messages of containers, of departed pods too.
     pub ended: BTreeSet<RunId>,
-    /// Pods that a person vouches for to be off for good.
+    /// Pods of which a person says that their process is off for good.
     pub vouched: BTreeSet<Uid>,
-    /// Whether a person accepts the loss of writes.
-    pub accept_loss: bool,
+    /// The id of the failover in which a person accepts the loss of writes.
+    pub accept_loss: Option<Epoch>,
     /// For how long the primary has been silent. A hint.
     pub silent_ms: Millis,
     /// The last look at all pods; none if there was no look since the last act.
@@ -29,8 +30,11 @@ pub struct Facts {
     pub answers: Option<BTreeMap<Ordinal, Answer>>,
     /// The proof of acks made after that look.
     pub proof: Option<Proof>,
-    /// What was tried in this reconcile already: digests of acts.
-    pub tried: BTreeSet<u64>,
+    /// What was tried in this reconcile already.
+    pub tried: BTreeSet<Tried>,
+    /// What of that was carried out, as the replies say: then nothing that was sent
+    /// to the same process before is still on its way.
+    pub done: BTreeSet<Tried>,
 }
 
 /// A pod.

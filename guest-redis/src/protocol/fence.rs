@@ -5,7 +5,7 @@ use super::facts::{Answer, Link};
 use super::record::{Cause, Follower, Incarnation, Millis, Record};
 use super::rules::{Rule, holds};
 use super::step::{Order, Report, Step};
-use super::{elect, full_restart, hibernate};
+use super::{elect, full_restart, hibernate, steady::renamed};
 
 /// Beyond maxLag: the cached count, the ACK's way and the timer's drift.
 const MARGIN_S: u32 = 4;
@@ -36,19 +36,25 @@ pub(super) fn step(case: &Case<'_>) -> Step {
     if case.facts.service.selects.is_some() && !(planned && answers) {
         return case.close();
     }
-    if let Some(step) = recruit(case).or_else(|| note_told(case)) {
+    if let Some(step) = recruit(case).or_else(|| renamed(case)) {
         return step;
     }
     let fenced = match fenced(case) {
         Ok(fenced) => fenced,
-        Err(_) if may_lose(case, case.policy.fence_timeout_ms) && has_recruited(case) => Fenced::Unproven,
-        Err(report) => return case.wait(report),
+        Err(report) => match note_told(case) {
+            Some(step) => return step,
+            None if may_lose(case, case.policy.fence_timeout_ms) && has_recruited(case) => Fenced::Unproven,
+            None => return case.wait(report),
+        },
     };
+    if fenced == Fenced::Unproven && case.record.lossy != Some(case.record.epoch) {
+        return checkpoint(Record { lossy: Some(case.record.epoch), ..case.record.clone() });
+    }
     if let Some(step) = hibernate::finish(case, fenced) {
         return step;
     }
     match elect::choose(case, fenced) {
-        elect::Choice::Elected(target) => elect::put_on_record(case, target),
+        elect::Choice::Elected(target, lossy) => elect::put_on_record(case, target, lossy),
         elect::Choice::Blocked(report) => case.wait(report),
         elect::Choice::Nobody => full_restart::step(case),
     }
@@ -58,7 +64,7 @@ pub(super) fn step(case: &Case<'_>) -> Step {
 pub(super) fn may_lose(case: &Case<'_>, timeout_ms: Millis) -> bool {
     let since = case.record.failover.as_ref().map_or(case.facts.now, |failover| failover.started_at);
     let waited = case.facts.now.saturating_sub(since);
-    case.facts.accept_loss || (!case.is_safe() && waited >= timeout_ms)
+    case.accepts_loss() || (!case.is_safe() && waited >= timeout_ms)
 }
 
 fn has_recruited(case: &Case<'_>) -> bool {
@@ -74,13 +80,14 @@ fn recruit(case: &Case<'_>) -> Option<Step> {
     case.do_once(others.map(|(who, answer)| case.act(who, answer, Order::ToDead(epoch))))
 }
 
-/// Remembers since when a member that was never linked is at the dead address.
+/// Remembers since when a member is at the dead address. `now` is when this reconcile
+/// began, so one that was told in it counts from the next.
 fn note_told(case: &Case<'_>) -> Option<Step> {
     let mut record = case.record.clone();
     for (who, follower) in &mut record.followers {
         let Some(answer) = case.answer_of(who) else { continue };
-        let never = answer.link == Link::Down { since_s: None };
-        if never && answer.is_at_dead(case.record.epoch) && !answer.loading && follower.told.is_none() {
+        let now = case.facts.tried.iter().any(|act| act.run == who.run);
+        if !now && answer.is_at_dead(case.record.epoch) && !answer.loading && follower.told.is_none() {
             follower.told = Some(case.facts.now);
         }
     }
@@ -97,7 +104,7 @@ fn fenced(case: &Case<'_>) -> Result<Fenced, Report> {
     if case.answer_of(&primary.who).is_some_and(told) {
         return Ok(Fenced::Told);
     }
-    if case.is_off(&primary.who, primary.dead) || is_cut_off(case) || holds(Rule::Fence, false) {
+    if primary.dead.is_some() || is_cut_off(case) || holds(Rule::Fence, false) {
         return Ok(Fenced::Off);
     }
     let reachable = case.record.followers.iter().filter(|(who, follower)| !is_away(case, who, follower));
@@ -114,7 +121,7 @@ fn doubt(case: &Case<'_>) -> Option<Report> {
     let at_dead =
         |who: &Incarnation| case.answer_of(who).is_some_and(|answer| answer.is_at_dead(case.record.epoch));
     let mut doubtful = failover.doubtful.iter();
-    let open = doubtful.find(|(who, follower)| !case.is_off(who, follower.dead) && !at_dead(who));
+    let open = doubtful.find(|(who, follower)| follower.dead.is_none() && !at_dead(who));
     open.map(|(who, _)| Report::TargetSilent(*who))
 }
 
@@ -130,21 +137,21 @@ fn is_cut_off(case: &Case<'_>) -> bool {
 /// Whether a member has let the old primary down for longer than it counts lag.
 fn is_away(case: &Case<'_>, who: &Incarnation, follower: &Follower) -> bool {
     let long_s = case.record.effective.max_lag_s.saturating_add(MARGIN_S);
-    let recorded_s = Millis::from(long_s.saturating_add(RECONCILE_S));
-    let is_long = |since: Millis| case.facts.now.saturating_sub(since) >= recorded_s.saturating_mul(1000);
+    let is_long = |since: Millis, long_s: u32| {
+        case.facts.now.saturating_sub(since) >= Millis::from(long_s).saturating_mul(1000)
+    };
     if let Some(dead) = follower.dead {
-        return holds(Rule::FenceDeadLong, is_long(dead));
-    }
-    if case.facts.vouched.contains(&who.uid) {
-        return true;
+        return holds(Rule::FenceDeadLong, is_long(dead, long_s.saturating_add(RECONCILE_S)));
     }
     let Some(answer) = case.answer_of(who) else { return false };
+    // While it syncs anew a replica reports its last link, and its primary may count
+    // it already: so both its own clock and that of the record.
     answer.is_at_dead(case.record.epoch)
         && holds(Rule::FenceLoading, !answer.loading)
+        && holds(Rule::FenceTold, follower.told.is_some_and(|told| is_long(told, long_s)))
         && match answer.link {
             Link::Up { .. } => false,
-            Link::Down { since_s: Some(since_s) } => holds(Rule::FenceDown, since_s >= long_s),
-            Link::Down { since_s: None } => holds(Rule::FenceDown, follower.told.is_some_and(is_long)),
+            Link::Down { since_s } => holds(Rule::FenceDown, since_s.is_none_or(|since_s| since_s >= long_s)),
         }
 }
 

@@ -8,11 +8,8 @@ use super::step::{Report, Selection, Settlement, Step};
 
 /// Begins, once the first pod is the primary and all replicas are in sync.
 pub(super) fn begin(case: &Case<'_>) -> Option<Step> {
-    if !case.policy.hibernated {
+    if !case.policy.may_hibernate() {
         return None;
-    }
-    if !case.policy.storage {
-        return Some(case.wait(Report::CannotHibernate));
     }
     let (primary, _) = case.primary()?;
     let whole = case.in_sync().count() == case.record.followers.len();

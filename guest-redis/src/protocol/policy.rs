@@ -33,6 +33,8 @@ pub struct Policy {
     pub switchover: Option<Request>,
     /// Whether data outlives a pod.
     pub storage: bool,
+    /// Whether data outlives a process.
+    pub persistent: bool,
     /// Whether nothing may be changed.
     pub paused: bool,
     /// Whether every pod should go and its data stay.
@@ -46,6 +48,12 @@ impl Policy {
     #[must_use]
     pub fn pods(&self) -> Ordinal {
         self.replicas.saturating_add(1)
+    }
+
+    /// Whether it is asked to hibernate, and data would be there when it wakes.
+    #[must_use]
+    pub fn may_hibernate(&self) -> bool {
+        self.hibernated && self.storage && self.persistent
     }
 }
 

@@ -3,10 +3,10 @@
 use super::attach::may_follow;
 use super::case::{Case, SOON_MS, add_followers, checkpoint};
 use super::facts::{Answer, Role, Upstream};
-use super::fence;
-use super::record::{BOOT, Cause, Effective, Followers, Incarnation, Phase, Primary, Target};
+use super::record::{BOOT, Cause, Follower, Followers, Incarnation, Phase, Primary, Target};
 use super::rules::{Rule, holds};
 use super::step::{Order, Settlement, Step};
+use super::{fence, switchover};
 
 /// In the phase `Promote`.
 pub(super) fn step(case: &Case<'_>) -> Step {
@@ -31,14 +31,7 @@ fn is_expected(case: &Case<'_>, upstream: Upstream) -> bool {
 }
 
 fn promote(case: &Case<'_>, who: Incarnation, answer: &Answer) -> Step {
-    let wanted = case.record.effective;
-    let in_force = Effective { min_replicas: answer.min_replicas, max_lag_s: answer.max_lag_s };
-    let order = if holds(Rule::PromoteSettings, in_force == wanted) {
-        Order::Promote
-    } else {
-        Order::Configure(wanted)
-    };
-    case.do_once([case.act(who, answer, order)]).unwrap_or_else(|| {
+    case.do_once([case.act(who, answer, Order::Promote(case.record.effective))]).unwrap_or_else(|| {
         Step::Settle(Settlement { pods: case.pods(), again_ms: Some(SOON_MS), ..Settlement::default() })
     })
 }
@@ -49,6 +42,12 @@ fn confirm(case: &Case<'_>, target: &Target, answer: &Answer) -> Step {
     let mut former = std::mem::take(&mut record.followers);
     if record.primary.as_ref().is_some_and(|before| !before.carried) {
         former.extend(std::mem::take(&mut record.former));
+    }
+    // It has all that was confirmed in its reign.
+    if let Some(before) = &record.primary
+        && !holds(Rule::FormerPrimary, false)
+    {
+        former.insert(before.who, Follower { dead: before.dead, told: None });
     }
     former.remove(&target.who);
     record.former = if holds(Rule::Carried, false) { Followers::new() } else { former };
@@ -64,6 +63,9 @@ fn confirm(case: &Case<'_>, target: &Target, answer: &Answer) -> Step {
         add_followers(&mut record.followers, others.map(|(who, _)| who));
     }
     if let Some(failover) = &mut record.failover {
+        let stayed = failover.cause == Cause::Planned && failover.from == Some(target.who);
+        record.failed = if stayed { switchover::once_more(record.failed, case.facts.now) } else { None };
+        record.switched = failover.request.or(record.switched);
         failover.phase = Phase::Open;
         failover.doubtful.clear();
         failover.claim = None;

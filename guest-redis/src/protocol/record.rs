@@ -1,6 +1,6 @@
 //! What is on record in the status: the only memory that safety rests on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Milliseconds since the Unix epoch.
 pub type Millis = u64;
@@ -58,8 +58,8 @@ pub struct Primary {
 pub struct Follower {
     /// When its death was proven.
     pub dead: Option<Millis>,
-    /// When it was first seen at the dead address of the present epoch, for one
-    /// that was never linked and so cannot say how long its link is down.
+    /// When it was first seen at the dead address of the present epoch, told so in a
+    /// reconcile before: since then at the latest nothing reached it.
     pub told: Option<Millis>,
 }
 
@@ -108,6 +108,9 @@ pub struct Target {
 /// A change of primary that is under way.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Failover {
+    /// The epoch at which it started. Other than the epoch it stays the same however
+    /// often the fence is begun anew, so a person can speak of this failover.
+    pub id: Epoch,
     /// How far it has come.
     pub phase: Phase,
     /// Why it is made.
@@ -122,6 +125,17 @@ pub struct Failover {
     pub claim: Option<Ordinal>,
     /// When it began.
     pub started_at: Millis,
+    /// The request that it is made for.
+    pub request: Option<u64>,
+}
+
+/// Hand-overs that failed, one after the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Failed {
+    /// When the last one did.
+    pub at: Millis,
+    /// How many.
+    pub times: u32,
 }
 
 /// The bound on what a primary without replicas can accept.
@@ -156,6 +170,14 @@ pub struct Record {
     pub hibernated: bool,
     /// The last request for a switchover that was dealt with.
     pub switched: Option<u64>,
+    /// The hand-overs that failed since the last one that did not.
+    pub failed: Option<Failed>,
+    /// The last epoch that began without a proof that the primary before was off, or
+    /// without all of its data.
+    pub lossy: Option<Epoch>,
+    /// Pods whose word by a person was taken already: it was about their process
+    /// then, not about a later one.
+    pub vouched: BTreeSet<Uid>,
 }
 
 impl Record {

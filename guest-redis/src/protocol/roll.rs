@@ -10,20 +10,40 @@ use super::step::Report;
 /// The pod to delete next, or why none is.
 pub(super) fn next(case: &Case<'_>) -> (Option<Deletion>, Option<Report>) {
     let Some((primary, _)) = case.primary() else { return (None, None) };
-    let replica = outdated(case).filter(|pod| *pod != primary.who.pod).max();
+    // One that is broken goes first: what is deleted must leave the others in sync.
+    let broken = |pod: &Ordinal| case.in_sync().all(|who| who.pod != *pod);
+    let replica = outdated(case).filter(|pod| *pod != primary.who.pod).max_by_key(|pod| (broken(pod), *pod));
     if let Some(pod) = replica {
-        // One that is not in sync itself may go at any time the others are.
         let others = case.policy.replicas.saturating_sub(1);
         return match holds(Rule::RollSync, is_whole(case, pod, others)) {
             true => (delete(case, pod), None),
-            false => (None, case.in_sync().next().is_none().then_some(Report::UpdateBlocked)),
+            false => (None, Some(blocked(case, pod))),
         };
     }
-    let alone = case.policy.replicas == 0 && case.record.followers.is_empty();
-    if alone && outdated(case).any(|pod| pod == primary.who.pod) && !case.policy.pause_before_primary {
-        return (delete(case, primary.who.pod), None);
+    let pod = primary.who.pod;
+    if !outdated(case).any(|outdated| outdated == pod) {
+        return (None, None);
     }
-    (None, None)
+    let alone = case.policy.replicas == 0 && case.record.followers.is_empty();
+    if case.policy.pause_before_primary {
+        return (None, Some(Report::UpdateBlocked { pod, awaited: Vec::new() }));
+    }
+    match alone {
+        true => (delete(case, pod), None),
+        false => (None, super::switchover::failed(case).or_else(|| Some(blocked(case, pod)))),
+    }
+}
+
+/// Who must be there and in sync before this pod goes.
+fn blocked(case: &Case<'_>, pod: Ordinal) -> Report {
+    let primary = case.record.primary.as_ref().map(|primary| primary.who.pod);
+    let others = (0..case.policy.pods()).filter(|other| *other != pod && Some(*other) != primary);
+    let awaited = others.filter(|other| case.in_sync().all(|who| who.pod != *other));
+    let leaving = case.facts.pods.iter().filter(|(other, it)| it.terminating || case.is_leaving(**other));
+    let mut awaited: Vec<Ordinal> = awaited.chain(leaving.map(|(other, _)| *other)).collect();
+    awaited.sort_unstable();
+    awaited.dedup();
+    Report::UpdateBlocked { pod, awaited }
 }
 
 /// Whether only the primary is left to be updated, and another can take over.

@@ -11,8 +11,14 @@ pub enum Rule {
     BootstrapClaims,
     /// A Redis made without this protocol is taken over when all pods answer.
     AdoptAll,
+    /// A Redis made without this protocol is taken over when nobody has other data.
+    AdoptFollowed,
+    /// So is one whose record was lost, whatever claims say.
+    AdoptMarked,
     /// Attach: on record before it is told.
     AttachRecorded,
+    /// Attach: users of nobody on record are dropped.
+    AttachStrays,
     /// Strike: off for good.
     StrikeOff,
     /// Strike: no member any more.
@@ -33,6 +39,8 @@ pub enum Rule {
     FenceW,
     /// Fence (c): the link has been down for long enough.
     FenceDown,
+    /// Fence (c): it was told as long ago.
+    FenceTold,
     /// Fence (c): a dead member has been dead for as long.
     FenceDeadLong,
     /// Fence (c): nothing while it is loading.
@@ -55,7 +63,7 @@ pub enum Rule {
     ElectDeadCount,
     /// Elect: the highest offset.
     ElectOffset,
-    /// Promote: the settings are confirmed first.
+    /// Promote: with the settings on record.
     PromoteSettings,
     /// Promote: with an epoch of its own.
     PromoteEpoch,
@@ -67,12 +75,20 @@ pub enum Rule {
     PromoteFollowers,
     /// Promote: opened when W carry the new id.
     PromoteOpen,
+    /// Promote: opened when its claim is marked.
+    OpenMarked,
     /// Promote: the id that a primary takes with its first replica is put on record.
     Renamed,
     /// The reign before stays on record until this one is carried.
     Carried,
+    /// The primary before is one of those.
+    FormerPrimary,
     /// Full restart: every member is dead.
     RestartMembers,
+    /// Full restart: until the reign is carried, one with data counts whatever its id.
+    RestartData,
+    /// Full restart: the largest is known when all have loaded.
+    RestartLoading,
     /// Full restart: so are those of the reign before, unless carried.
     RestartFormer,
     /// Full restart: the claim is not empty while others hold data.
@@ -85,7 +101,9 @@ pub enum Rule {
     LowerFirst,
     /// W is raised when that many are in sync.
     RaiseInSync,
-    /// W is raised on record after a proof of acks.
+    /// W is raised on record after an act that was carried out.
+    RaiseDone,
+    /// W is relied on after a proof of acks.
     RaiseProof,
     /// Switchover: not before the target has the primary's offset.
     SwitchOffset,

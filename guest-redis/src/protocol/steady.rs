@@ -3,7 +3,7 @@
 use super::case::{Case, SOON_MS, checkpoint};
 use super::facts::Role;
 use super::policy::Deletion;
-use super::record::{Failover, Followers, Ordinal, Phase, ReplId};
+use super::record::{Failover, Followers, Millis, Ordinal, Phase, ReplId};
 use super::rules::{Rule, holds};
 use super::step::{Order, Report, Selection, Settlement, Step};
 use super::{attach, effective, hibernate, roll, scale, strike, suspect, switchover, zombie};
@@ -34,20 +34,32 @@ pub(super) fn step(case: &Case<'_>) -> Step {
         return step;
     }
     let (deletion, report) = roll::next(case);
+    let cannot = case.policy.hibernated && !case.policy.may_hibernate();
+    let report = report.or(cannot.then_some(Report::CannotHibernate)).or_else(|| switchover::failed(case));
     settle(case, deletion, report)
 }
 
 /// A primary that had no backlog takes a new id when its first replica links, and no
-/// second one: nobody has a write of this reign under the old one.
-fn renamed(case: &Case<'_>) -> Option<Step> {
-    let (primary, answer) = case.primary()?;
+/// second one: nobody has a write of this reign under the old one. It keeps the id at
+/// a dead address. One that had replicas has lost its backlog, and its followers may
+/// have writes under the old id: they are as those of a reign before.
+pub(super) fn renamed(case: &Case<'_>) -> Option<Step> {
+    let primary = case.record.primary.as_ref()?;
+    let answer = case.answer_of(&primary.who)?;
+    let own = answer.role == Role::Primary || answer.is_at_dead(case.record.epoch);
     let is_another = answer.replid != primary.replid && answer.replid2 == ReplId::default();
-    if holds(Rule::Renamed, !is_another) {
+    if holds(Rule::Renamed, !(own && is_another)) {
         return None;
     }
     let mut record = case.record.clone();
+    if primary.carried {
+        record.former.clone_from(&record.followers);
+    }
     if let Some(primary) = &mut record.primary {
         primary.replid = answer.replid;
+        if primary.carried {
+            (primary.carried, primary.began) = (false, answer.offset);
+        }
     }
     Some(checkpoint(record))
 }
@@ -72,7 +84,9 @@ fn open(case: &Case<'_>, failover: &Failover) -> Option<Step> {
     let (primary, _) = case.primary()?;
     let missing = case.record.min_replicas().saturating_sub(case.in_sync().count());
     if !holds(Rule::PromoteOpen, missing == 0) {
-        return Some(case.wait(Report::Opening(missing)));
+        let waited = case.facts.now.saturating_sub(failover.started_at);
+        let late = waited >= case.policy.recovery_timeout_ms;
+        return Some(case.wait(if late { Report::Unopened(missing) } else { Report::Opening(missing) }));
     }
     if case.facts.service.selects != Some(primary.who.pod) {
         return Some(settle(case, None, None));
@@ -87,10 +101,16 @@ fn open(case: &Case<'_>, failover: &Failover) -> Option<Step> {
     Some(checkpoint(record))
 }
 
+/// Endpoints follow within seconds. Clients that are sent away before they do come
+/// back too early, which is no reason to wait for ever.
+const ENDPOINTS_MS: Millis = 30_000;
+
 /// Clients that reached the old primary before the endpoints changed are sent away.
 fn kick(case: &Case<'_>, failover: &Failover) -> Option<Step> {
     let (primary, _) = case.primary()?;
-    if case.facts.service.endpoint != Some(primary.who.pod) {
+    let waited = case.facts.now.saturating_sub(failover.started_at);
+    let overdue = waited >= case.policy.switchover_timeout_ms.saturating_add(ENDPOINTS_MS);
+    if case.facts.service.endpoint != Some(primary.who.pod) && !overdue {
         return None;
     }
     let old = failover.from.and_then(|from| Some((from, case.answer_of(&from)?)));
@@ -104,17 +124,23 @@ fn kick(case: &Case<'_>, failover: &Failover) -> Option<Step> {
 
 fn settle(case: &Case<'_>, delete: Option<Deletion>, report: Option<Report>) -> Step {
     let primary = case.primary().map(|(primary, _)| primary.who.pod);
-    let service = match primary {
-        Some(pod) if case.facts.service.selects != Some(pod) => Selection::Select(pod),
-        _ => Selection::Keep,
-    };
     let marked = |pod: &Ordinal| case.facts.claims.get(pod).copied().unwrap_or_default();
     let mark = primary.filter(|pod| marked(pod) < case.record.epoch).map(|pod| (pod, case.record.epoch));
+    // A record that is lost is made again from the claims, so what is written behind
+    // the Service is on a marked one.
+    let unmarked = !holds(Rule::OpenMarked, mark.is_none());
+    let service = match primary {
+        Some(pod) if case.facts.service.selects != Some(pod) && !unmarked => Selection::Select(pod),
+        _ => Selection::Keep,
+    };
+    let lossy = (case.record.lossy == Some(case.record.epoch)).then_some(Report::DataLossPossible);
+    let report = report.or(lossy);
     let busy = case.record.failover.is_some()
         || case.record.quorum() != usize::from(case.record.effective.min_replicas.max(1))
         || case.record.followers.len() != usize::from(case.policy.replicas)
         || case.in_sync().count() != case.record.followers.len()
         || delete.is_some()
+        || mark.is_some()
         || case.record.effective != case.policy.wanted;
     Step::Settle(Settlement {
         service,

@@ -42,15 +42,18 @@ pub struct Act {
     pub order: Order,
 }
 
-/// What a process is told.
+/// What a process is told. Each ends whatever was sent to it before and is still on
+/// its way: the last command kills all other connections of the operator's user,
+/// which nothing else logs in as.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Order {
-    /// Follow nobody: the dead address of this epoch. Drops every `r-*` user,
-    /// ends older acts and any pause.
+    /// Follow nobody: the dead address of this epoch. Drops every `r-*` user, and
+    /// ends any pause.
     ToDead(Epoch),
-    /// Be the primary. Drops every `r-*` user, ends older acts and any pause.
-    Promote,
-    /// Follow the primary at this address. Ends older acts.
+    /// Be the primary, with these `min-replicas` settings. Drops every `r-*` user,
+    /// and ends any pause.
+    Promote(Effective),
+    /// Follow the primary at this address.
     Attach(IpAddr),
     /// Set users for these replicas and drop those.
     Users {
@@ -70,13 +73,22 @@ pub enum Order {
 }
 
 impl Act {
-    /// Tells it from others of the same reconcile.
+    /// What is left of it once it was tried.
     #[must_use]
-    pub fn digest(&self) -> u64 {
+    pub fn tried(&self) -> Tried {
         let mut digest = Digest(0);
         self.hash(&mut digest);
-        digest.0
+        Tried { run: self.on.run, digest: digest.0 }
     }
+}
+
+/// An act that was tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Tried {
+    /// On which process.
+    pub run: RunId,
+    /// Tells it from others of the same reconcile.
+    pub digest: u64,
 }
 
 /// Over all bytes that are hashed, the same on every machine of one byte order.
@@ -93,21 +105,37 @@ impl Hasher for Digest {
 }
 
 impl Order {
-    /// Whether `CLIENT KILL TYPE normal` goes with it, so that an older act that
-    /// is still on its way dies with its connection.
+    /// Whether `CLIENT KILL TYPE normal` goes with it: clients must look for the
+    /// primary anew.
     #[must_use]
     pub fn kills_clients(&self) -> bool {
         match self {
-            Self::ToDead(_) | Self::Promote | Self::Attach(_) => !holds(Rule::ActKills, false),
-            Self::KickClients => true,
+            Self::ToDead(_) | Self::Promote(_) | Self::Attach(_) | Self::KickClients => true,
             Self::Users { .. } | Self::Configure(_) | Self::Pause(_) | Self::Unpause => false,
+        }
+    }
+
+    /// Whether older acts that are still on their way die with their connections:
+    /// always.
+    #[must_use]
+    pub fn ends_older(&self) -> bool {
+        !holds(Rule::ActKills, false)
+    }
+
+    /// Whether it sets the `min-replicas` settings.
+    #[must_use]
+    pub fn settings(&self) -> Option<Effective> {
+        match self {
+            Self::Configure(effective) => Some(*effective),
+            Self::Promote(effective) if !holds(Rule::PromoteSettings, false) => Some(*effective),
+            _ => None,
         }
     }
 
     /// Whether every `r-*` user is dropped with it.
     #[must_use]
     pub fn drops_users(&self) -> bool {
-        matches!(self, Self::ToDead(_) | Self::Promote) && !holds(Rule::ActDropsUsers, false)
+        matches!(self, Self::ToDead(_) | Self::Promote(_)) && !holds(Rule::ActDropsUsers, false)
     }
 }
 
@@ -173,15 +201,30 @@ pub enum Report {
     ManyPrimaries(Vec<Ordinal>),
     /// The target of a promotion is silent, and may be promoted.
     TargetSilent(Incarnation),
+    /// Who has the latest writes is never to be primary.
+    NeverElected(Incarnation),
     /// So many followers still have to carry the new id.
     Opening(usize),
-    /// An update would leave no replica in sync.
-    UpdateBlocked,
+    /// They have not for longer than data may take to come back.
+    Unopened(usize),
+    /// This pod is to be updated next, and cannot go yet.
+    UpdateBlocked {
+        /// The pod.
+        pod: Ordinal,
+        /// Pods that must be there and in sync first; none if it stops before the
+        /// primary because it was asked to.
+        awaited: Vec<Ordinal>,
+    },
+    /// So many hand-overs failed, one after the other.
+    SwitchoverFailed {
+        /// How many.
+        times: u32,
+    },
     /// It goes on without a proof, or without all data.
     DataLossPossible,
     /// It is hibernated.
     Hibernated,
-    /// It cannot hibernate without storage.
+    /// It cannot hibernate without storage or persistence.
     CannotHibernate,
 }
 
@@ -199,6 +242,8 @@ impl Report {
                 | Self::Awaited(_)
                 | Self::ManyPrimaries(_)
                 | Self::TargetSilent(_)
+                | Self::NeverElected(_)
+                | Self::Unopened(_)
         )
     }
 }

@@ -1,9 +1,11 @@
 //! Switchover: the primary is paused, the target catches up, then fence (b).
 
 use super::case::{Case, SOON_MS, checkpoint, fence_anew};
-use super::record::{Cause, Failover, Followers, Incarnation, Millis, Ordinal, Phase, Record, Target};
+use super::record::{
+    Cause, Failed, Failover, Followers, Incarnation, Millis, Ordinal, Phase, Record, Target,
+};
 use super::rules::{Rule, holds};
-use super::step::{Order, Settlement, Step};
+use super::step::{Order, Report, Settlement, Step};
 use super::{roll, suspect};
 
 /// Begins one if it was asked for, or if the primary has to go.
@@ -14,7 +16,7 @@ pub(super) fn begin(case: &Case<'_>) -> Option<Step> {
     let wanted = request.and_then(|request| request.target);
     let ends = case.pod_of(&from).is_some_and(|pod| pod.terminating) || case.is_leaving(from.pod);
     let rolls = roll::wants_switchover(case);
-    let hibernates = case.policy.hibernated && case.policy.storage && from.pod != 0;
+    let hibernates = case.policy.may_hibernate() && from.pod != 0;
     let asked = request.is_some() && wanted != Some(from.pod);
     if !ends && !rolls && !asked && !hibernates {
         // A request for what already is has been dealt with.
@@ -22,10 +24,14 @@ pub(super) fn begin(case: &Case<'_>) -> Option<Step> {
             .map(|request| checkpoint(Record { switched: Some(request.id), ..case.record.clone() }));
     }
     let wanted = if hibernates { Some(0) } else { wanted.filter(|_| !ends) };
+    // Each attempt lets clients wait. One that is asked for anew is made at once.
+    if request.is_none() && is_too_early(case) {
+        return None;
+    }
     let target = target(case, wanted)?;
     let mut record = case.record.clone();
-    record.switched = request.map(|request| request.id).or(record.switched);
     record.failover = Some(Failover {
+        id: record.epoch.saturating_add(1),
         phase: Phase::HandOver,
         cause: Cause::Planned,
         from: Some(from),
@@ -33,8 +39,31 @@ pub(super) fn begin(case: &Case<'_>) -> Option<Step> {
         doubtful: Followers::new(),
         claim: None,
         started_at: case.facts.now,
+        request: request.map(|request| request.id),
     });
     Some(checkpoint(record))
+}
+
+/// An hour: a hand-over that cannot be made is tried so rarely that nobody notices.
+const RETRY_MS_MAX: Millis = 3_600_000;
+
+/// After each failure twice as long as before.
+fn is_too_early(case: &Case<'_>) -> bool {
+    case.record.failed.is_some_and(|failed| {
+        let wait = case.policy.switchover_timeout_ms.saturating_mul(1 << failed.times.min(16));
+        case.facts.now.saturating_sub(failed.at) < wait.min(RETRY_MS_MAX)
+    })
+}
+
+/// One more failure.
+pub(super) fn once_more(failed: Option<Failed>, now: Millis) -> Option<Failed> {
+    let times = failed.map_or(0, |failed| failed.times);
+    Some(Failed { at: now, times: times.saturating_add(1) })
+}
+
+/// What a person should know of it.
+pub(super) fn failed(case: &Case<'_>) -> Option<Report> {
+    case.record.failed.map(|failed| Report::SwitchoverFailed { times: failed.times })
 }
 
 /// Who can take over: in sync, staying, the updated ones first.
@@ -58,7 +87,14 @@ pub(super) fn step(case: &Case<'_>) -> Step {
     let target = failover.to.as_ref().filter(|target| case.carries(&target.who) && !over);
     let Some(target) = target else {
         let unpause = case.act(primary.who, answer, Order::Unpause);
-        let abandoned = || checkpoint(Record { failover: None, ..case.record.clone() });
+        let abandoned = || {
+            checkpoint(Record {
+                failover: None,
+                switched: failover.request.or(case.record.switched),
+                failed: once_more(case.record.failed, case.facts.now),
+                ..case.record.clone()
+            })
+        };
         return case.do_once([unpause]).unwrap_or_else(abandoned);
     };
     let pause = case.act(primary.who, answer, Order::Pause(pause_ms(case, failover)));

@@ -2,12 +2,15 @@ use operlet_sdk::{ConditionStatus, Outcome};
 
 use super::{Report, Summary};
 use crate::protocol::{
-    record::{Cause, Phase},
+    record::{Cause, Millis, Phase},
     step,
 };
 
+/// For how long a pod may wait for the others in a roll before that is worth a word.
+const ROLL_MS: Millis = 60_000;
+
 impl Report<'_> {
-    pub(super) fn push_conditions(&self, summary: &Summary, outcome: &mut Outcome) {
+    pub(super) fn push_conditions(&self, summary: &Summary, waited_ms: Millis, outcome: &mut Outcome) {
         let wanted = self.policy.pods();
         let counts = format!("{} of {wanted} pods are ready", summary.ready);
         let is = |phases: &[&str]| ConditionStatus::from(phases.contains(&summary.phase));
@@ -18,7 +21,7 @@ impl Report<'_> {
         self.push_primary(summary, outcome);
         self.push_replication(summary, outcome);
         self.push_failover(outcome);
-        self.push_update(summary, outcome);
+        self.push_update(summary, waited_ms, outcome);
     }
 
     fn push_primary(&self, summary: &Summary, outcome: &mut Outcome) {
@@ -28,6 +31,12 @@ impl Report<'_> {
             (None, Some(report), _) => self.words(report),
             (None, None, Some(phase)) => (phase_reason(phase), self.progress(phase)),
             (None, None, None) => match &self.record.primary {
+                Some(primary) if self.answer(primary.who.pod).is_some_and(|it| it.run == primary.who.run) => {
+                    (
+                        "NotEnoughReplicas",
+                        format!("{} refuses writes: too few replicas follow it", names.pod(primary.who.pod)),
+                    )
+                }
                 Some(primary) => (
                     "Silent",
                     format!("{} does not answer; it is about to be replaced", names.pod(primary.who.pod)),
@@ -58,35 +67,67 @@ impl Report<'_> {
 
     fn push_failover(&self, outcome: &mut Outcome) {
         let report = self.settlement.report.as_ref();
-        let blocked = report.filter(|report| report.is_blocked());
+        // What has never had a primary has not failed over.
+        let blocked = report.filter(|report| report.is_blocked() && self.record.epoch > 0);
         let (reason, message) = match blocked {
             Some(report) => self.words(report),
             None => ("NotBlocked", "nothing stands in the way of a primary".to_owned()),
         };
         outcome.condition("FailoverBlocked", blocked.is_some().into(), reason, message);
-        let lost = report.filter(|report| matches!(report, step::Report::DataLossPossible));
-        let (reason, message) = match lost {
-            Some(report) => self.words(report),
-            None => ("NoneKnown", "no failover went on without a proof".to_owned()),
+        let reign = self.record.failover.as_ref().map_or(self.record.epoch, |it| it.id.saturating_sub(1));
+        let lossy = self.record.lossy.filter(|epoch| *epoch >= reign);
+        let (reason, message) = match lossy {
+            Some(epoch) => (
+                "WentOnWithoutProof",
+                format!(
+                    "epoch {epoch} began without a proof or without all data: writes before it may be lost"
+                ),
+            ),
+            None => ("NoneKnown", "the primary's reign began with all confirmed writes".to_owned()),
         };
-        outcome.condition("DataLossPossible", lost.is_some().into(), reason, message);
+        outcome.condition("DataLossPossible", lossy.is_some().into(), reason, message);
     }
 
-    fn push_update(&self, summary: &Summary, outcome: &mut Outcome) {
-        let (reason, message) = match summary.updated {
-            true => ("Applied", "every pod runs with the configuration of the spec"),
-            false => ("RollingOut", "not every pod runs with the configuration of the spec yet"),
-        };
-        outcome.condition("ConfigApplied", summary.updated.into(), reason, message);
-        let blocked =
-            self.settlement.report.as_ref().filter(|report| {
-                matches!(report, step::Report::UpdateBlocked | step::Report::CannotHibernate)
-            });
+    fn push_update(&self, summary: &Summary, waited_ms: Millis, outcome: &mut Outcome) {
+        let (reason, message) = self.configuration(summary);
+        outcome.condition("ConfigApplied", summary.configured.into(), reason, message);
+        let blocked = self.settlement.report.as_ref().filter(|report| match report {
+            // One after the other takes its time.
+            step::Report::UpdateBlocked { awaited, .. } => awaited.is_empty() || waited_ms >= ROLL_MS,
+            step::Report::CannotHibernate | step::Report::SwitchoverFailed { .. } => true,
+            _ => false,
+        });
         let (reason, message) = match blocked {
             Some(report) => self.words(report),
             None => ("NotBlocked", "nothing stands in the way of an update".to_owned()),
         };
         outcome.condition("UpdateBlocked", blocked.is_some().into(), reason, message);
+    }
+
+    fn configuration(&self, summary: &Summary) -> (&'static str, String) {
+        let names = self.instance.names;
+        if let Some(why) = self.invalid {
+            return ("InvalidSpec", format!("everything stays as it is but for failover: {why}"));
+        }
+        if let Some(missing) = &self.upkeep.missing {
+            return ("SecretMissing", missing.clone());
+        }
+        if let Some((pod, words)) = self.upkeep.refused.first() {
+            return (
+                "Refused",
+                format!("{} does not take the settings of the spec: {words}", names.pod(*pod)),
+            );
+        }
+        if !summary.outdated.is_empty() {
+            let pods = summary.outdated.join(", ");
+            return ("RollingOut", format!("replaced one at a time to run as the spec says: {pods}"));
+        }
+        match summary.configured {
+            true => ("Applied", "every pod runs with the configuration of the spec".to_owned()),
+            false => {
+                ("Applying", "waiting for every pod to run with the configuration of the spec".to_owned())
+            }
+        }
     }
 
     fn progress(&self, phase: Phase) -> String {

@@ -3,10 +3,7 @@ use operlet_sdk::{EventType, Outcome};
 use super::{Report, Summary};
 use crate::{
     carried::{Carried, Change, Told},
-    protocol::{
-        policy::Mode,
-        record::{Failover, Millis},
-    },
+    protocol::record::{Failover, Millis},
     recorded::{cause, phase},
 };
 
@@ -90,8 +87,9 @@ impl Report<'_> {
         }
         let before = before.map_or(Stage::Unfenced, |before| stage(&before.phase));
         let after = now.change.as_ref().map_or(Stage::Promoted, |now| stage(&now.phase));
-        // Available may have gone on without a proof.
-        if before < Stage::Fenced && after >= Stage::Fenced && !is_planned && self.policy.mode == Mode::Safe {
+        // It may have gone on without a proof.
+        let is_proven = self.record.lossy != Some(self.record.epoch);
+        if before < Stage::Fenced && after >= Stage::Fenced && !is_planned && is_proven {
             let message = match &self.record.failover {
                 Some(_) => format!("{from} takes no more writes, {since} after it began"),
                 None => format!("the primary before takes no more writes, {since} after it began"),

@@ -12,17 +12,18 @@ use operlet_sdk::{Failure, Observation, Outcome};
 use crate::{
     VERSION,
     build::Instance,
-    carried::Carried,
+    carried::{self, Carried},
     names::{NAME_LABEL, PORT, ROLE_LABEL},
     observed::Observed,
     protocol::{
         facts::{Answer, Facts, Role},
         policy::Policy,
-        record::{Cause, Ordinal, Phase, Record},
+        record::{Cause, Incarnation, Ordinal, Phase, Record},
         step::{Selection, Settlement},
     },
     recorded,
     status::{AppliedConfig, Member, RedisStatus},
+    upkeep::Upkeep,
 };
 
 /// All that there is to tell of.
@@ -33,7 +34,10 @@ pub(crate) struct Report<'a> {
     pub(crate) facts: &'a Facts,
     pub(crate) record: &'a Record,
     pub(crate) settlement: &'a Settlement,
+    pub(crate) upkeep: &'a Upkeep,
     pub(crate) version: &'a str,
+    /// Why the spec is not carried out, if it is not.
+    pub(crate) invalid: Option<&'a str>,
 }
 
 /// What a person sees first.
@@ -45,8 +49,11 @@ struct Summary {
     in_sync: usize,
     /// The pod that takes writes through the Service.
     serving: Option<Ordinal>,
-    /// Whether every pod is made from the present template.
-    updated: bool,
+    /// Pods that are not made from the present template.
+    outdated: Vec<String>,
+    /// Whether every wanted pod is there, made from the present template, and runs with
+    /// the present settings.
+    configured: bool,
     phase: &'static str,
 }
 
@@ -55,30 +62,25 @@ impl Report<'_> {
     pub(crate) fn tell(
         &self,
         before: &RedisStatus,
+        config: AppliedConfig,
         carried: &mut Carried,
         observation: &Observation,
         outcome: &mut Outcome,
     ) -> Result<Option<Duration>, Failure> {
         let summary = self.summarise(before.phase.as_deref());
-        self.push_conditions(&summary, outcome);
-        self.push_events(&summary, before.phase.as_deref(), carried, outcome);
         let primary = self.record.primary.as_ref().map(|primary| primary.who);
-        let silent =
-            primary.is_some_and(|primary| self.answer(primary.pod).is_none_or(|it| it.run != primary.run));
+        let answers = |who: &Incarnation| self.answer(who.pod).is_some_and(|it| it.run == who.run);
+        let silent = primary.is_some_and(|primary| !answers(&primary));
         carried.note_silence(primary.as_ref(), silent, observation);
-        let again = self.settlement.again_ms.map(|again_ms| {
-            let what = format!(
-                "{} {:?} {:?} {silent}",
-                self.record.epoch,
-                self.record.phase(),
-                self.settlement.report
-            );
-            carried.pace(&what, again_ms, observation.now_ms)
-        });
-        if again.is_none() {
-            carried.rest();
-        }
-        outcome.with_status(&self.status(before, summary))?;
+        let (epoch, phase, report) = (self.record.epoch, self.record.phase(), &self.settlement.report);
+        let now = observation.now_ms;
+        let what = format!("{epoch} {phase:?} {report:?} {silent}");
+        let waited_ms = carried.wait(self.settlement.again_ms.map(|_| what.as_str()), now);
+        let again = self.settlement.again_ms.map(|again_ms| carried::pace(again_ms, waited_ms));
+        self.push_conditions(&summary, waited_ms, outcome);
+        self.push_events(&summary, before.phase.as_deref(), carried, outcome);
+        let again = again.into_iter().chain(self.upkeep.again_ms).min();
+        outcome.with_status(&self.status(before, config, summary))?;
         Ok(again.map(Duration::from_millis))
     }
 
@@ -93,6 +95,10 @@ impl Report<'_> {
         let serving = self.serving();
         let wanted = usize::from(self.policy.pods());
         let updated = self.facts.pods.len() == wanted && self.is_updated();
+        let outdated = self.facts.pods.iter().filter(|(_, pod)| !pod.updated);
+        let outdated: Vec<String> = outdated.map(|(pod, _)| self.instance.names.pod(*pod)).collect();
+        let kept = self.upkeep.behind.is_empty() && self.upkeep.missing.is_none();
+        let configured = updated && kept && self.invalid.is_none() && self.record.primary.is_some();
         let complete =
             ready == wanted && serving.is_some() && in_sync.len() == usize::from(self.policy.replicas);
         let cause = self.record.failover.as_ref().map(|failover| failover.cause);
@@ -100,14 +106,14 @@ impl Report<'_> {
             _ if self.record.hibernated => "Hibernated",
             Some(Cause::Lost) => "FailingOver",
             Some(Cause::Planned | Cause::Hibernate) => "SwitchingOver",
-            None if updated && complete => "Running",
+            None if configured && complete => "Running",
             _ if matches!(before, None | Some("" | "Creating")) => "Creating",
-            _ if !updated || self.settlement.delete.is_some() => "Updating",
+            _ if !configured || self.settlement.delete.is_some() => "Updating",
             // The pod that was replaced last still has to come up and follow.
             _ if before == Some("Updating") => "Updating",
             _ => "Degraded",
         };
-        Summary { members, ready, in_sync: in_sync.len(), serving, updated, phase }
+        Summary { members, ready, in_sync: in_sync.len(), serving, outdated, configured, phase }
     }
 
     /// Whether every pod is made from the present template, as far as is known: one that
@@ -130,10 +136,12 @@ impl Report<'_> {
             Selection::Select(pod) => Some(pod),
         };
         let paused = self.record.phase() == Some(Phase::Fence);
-        (answer.role == Role::Primary && selected == Some(who.pod) && !paused).then_some(who.pod)
+        let good = answer.members.values().filter(|is_good| **is_good).count();
+        let enough = good >= usize::from(answer.min_replicas);
+        (answer.role == Role::Primary && enough && selected == Some(who.pod) && !paused).then_some(who.pod)
     }
 
-    fn status(&self, before: &RedisStatus, summary: Summary) -> RedisStatus {
+    fn status(&self, before: &RedisStatus, config: AppliedConfig, summary: Summary) -> RedisStatus {
         let names = self.instance.names;
         let followers = summary.members.iter().filter(|member| member.role == "replica").count();
         let asked = self.instance.spec.switchover.as_ref().map(|asked| asked.request_id.as_str());
@@ -147,11 +155,14 @@ impl Report<'_> {
             members: summary.members,
             endpoint: Some(format!("{}:{PORT}", names.host)),
             secret_name: Some(self.instance.secret_name().to_owned()),
-            config: summary.updated.then(|| AppliedConfig { applied: self.instance.config_hash.clone() }),
-            switchover: before.switchover.clone(),
+            config: Some(AppliedConfig {
+                applied: summary.configured.then(|| self.instance.redis_conf.hash.clone()),
+                pending_restart: summary.outdated,
+                ..config
+            }),
             ..RedisStatus::default()
         };
-        recorded::write(self.record, names, asked, &mut status);
+        recorded::write(self.record, names, asked, before, &mut status);
         status
     }
 }

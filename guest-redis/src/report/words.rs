@@ -90,9 +90,38 @@ impl Case<'_> {
                 "WaitingForReplicas",
                 format!("{missing} more replicas must follow the new primary before it is opened for writes"),
             ),
-            Report::UpdateBlocked => (
-                "NoReplicaInSync",
-                "pods should be replaced, and none can go before the others are in sync".to_owned(),
+            Report::Unopened(missing) => (
+                "ReplicasMissing",
+                format!(
+                    "{missing} more replicas must follow the new primary before it is opened for writes, and have not \
+                     for long: see why their pods do not start or follow, or lower spec.replication.minReplicasToWrite"
+                ),
+            ),
+            Report::NeverElected(who) => (
+                "NeverElected",
+                format!("{} has the latest writes and a replica-priority of 0: set another", self.pod(who)),
+            ),
+            Report::UpdateBlocked { pod, awaited } if awaited.is_empty() => (
+                "PausedBeforePrimary",
+                format!(
+                    "only {} is left to be replaced, and spec.update.strategy leaves it: ask for a switchover",
+                    self.instance.names.pod(*pod)
+                ),
+            ),
+            Report::UpdateBlocked { pod, awaited } => (
+                "WaitingForReplicas",
+                format!(
+                    "{} is to be replaced next, once {} are there and in sync",
+                    self.instance.names.pod(*pod),
+                    self.ordinals(awaited)
+                ),
+            ),
+            Report::SwitchoverFailed { times } => (
+                "SwitchoverFailed",
+                format!(
+                    "{times} hand-overs failed one after the other: no replica had all of the primary's writes in time. \
+                     See that replicas keep up, or raise spec.update.switchoverTimeoutSeconds"
+                ),
             ),
             Report::DataLossPossible => (
                 "WentOnWithoutProof",
@@ -109,8 +138,9 @@ impl Case<'_> {
     }
 
     fn accept(&self) -> String {
+        let id = self.record.failover.as_ref().map_or(0, |failover| failover.id);
         let command = self.annotate();
-        format!("To go on without the writes that only they have: {command} {ACCEPT_LOSS_ANNOTATION}=true")
+        format!("To go on without the writes that only they have: {command} {ACCEPT_LOSS_ANNOTATION}={id}")
     }
 
     fn vouch(&self, who: &Incarnation) -> String {
@@ -154,31 +184,44 @@ mod tests {
         observed::Observed,
         protocol::{
             facts::Facts,
-            record::{Record, RunId, Uid},
+            record::{Cause, Failover, Followers, Phase, Record, RunId, Uid},
             step::Settlement,
         },
         report::Summary,
         spec::RedisSpec,
+        upkeep::Upkeep,
     };
 
     const FIRST: Incarnation = Incarnation { pod: 0, uid: Uid([1; 16]), run: RunId([1; 20]) };
     const SECOND: Incarnation = Incarnation { pod: 1, uid: Uid([2; 16]), run: RunId([2; 20]) };
     const VOUCH: &str = "kubectl -n shop annotate redis sample --overwrite redis.operlet.dev/fenced=01010101-0101-0101-0101-010101010101";
-    const ACCEPT: &str =
-        "kubectl -n shop annotate redis sample --overwrite redis.operlet.dev/accept-loss=true";
+    const ACCEPT: &str = "kubectl -n shop annotate redis sample --overwrite redis.operlet.dev/accept-loss=7";
 
     /// What the conditions say while this is waited for.
     fn conditions(report: Report) -> BTreeMap<String, (ConditionStatus, String, String)> {
         let names = Names::new("sample", "shop");
         let spec: RedisSpec = serde_json::from_str("{}").unwrap();
-        let instance = Instance::new(&names, &spec, "redis");
+        let instance = Instance::new(&names, &spec, "redis", 0);
         let observation = testing::observation(&()).with_kinds_of(&RedisOperlet::describe());
+        let failover = Failover {
+            id: 7,
+            request: None,
+            phase: Phase::Fence,
+            cause: Cause::Lost,
+            from: Some(FIRST),
+            to: None,
+            doubtful: Followers::new(),
+            claim: None,
+            started_at: 0,
+        };
         let case = Case {
             instance: &instance,
             observed: &Observed::read(&observation, &names).unwrap(),
             policy: &facts::policy(&spec, &names),
             facts: &Facts::default(),
-            record: &Record::default(),
+            record: &Record { epoch: 8, failover: Some(failover), ..Record::default() },
+            upkeep: &Upkeep::default(),
+            invalid: None,
             settlement: &Settlement { report: Some(report), ..Settlement::default() },
             version: "8.0",
         };
@@ -187,11 +230,12 @@ mod tests {
             ready: 0,
             in_sync: 0,
             serving: None,
-            updated: true,
+            outdated: vec![],
+            configured: true,
             phase: "Degraded",
         };
         let mut outcome = Outcome::new();
-        case.push_conditions(&summary, &mut outcome);
+        case.push_conditions(&summary, 0, &mut outcome);
         let all = outcome.conditions.into_iter();
         all.map(|one| (one.type_, (one.status, one.reason, one.message))).collect()
     }
@@ -206,7 +250,7 @@ mod tests {
         for word in words {
             assert!(message.contains(word), "{word:?} is not in {message:?}");
         }
-        for name in ["FailoverBlocked", "UpdateBlocked", "DataLossPossible"] {
+        for name in ["FailoverBlocked", "UpdateBlocked"] {
             let (status, why, text) = &conditions[name];
             assert_eq!(*status, raised.contains(&name).into(), "{name}");
             assert_eq!(
@@ -251,8 +295,13 @@ mod tests {
         check(many, "ManyPrimaries", &["sample-0, sample-1", "make all but one"], &blocked);
         check(Report::TargetSilent(FIRST), "TargetSilent", &["sample-0", VOUCH], &blocked);
         check(Report::Opening(1), "WaitingForReplicas", &["1 more"], &[]);
-        check(Report::UpdateBlocked, "NoReplicaInSync", &["in sync"], &["UpdateBlocked"]);
-        check(Report::DataLossPossible, "WentOnWithoutProof", &["writes may be lost"], &["DataLossPossible"]);
+        let paused = Report::UpdateBlocked { pod: 0, awaited: vec![] };
+        check(paused, "PausedBeforePrimary", &["sample-0", "ask for a switchover"], &["UpdateBlocked"]);
+        let in_turn = Report::UpdateBlocked { pod: 2, awaited: vec![1] };
+        check(in_turn, "WaitingForReplicas", &["sample-2", "once sample-1"], &[]);
+        let failed = Report::SwitchoverFailed { times: 3 };
+        check(failed, "SwitchoverFailed", &["3 hand-overs", "switchoverTimeoutSeconds"], &["UpdateBlocked"]);
+        check(Report::DataLossPossible, "WentOnWithoutProof", &["writes may be lost"], &[]);
         check(Report::Hibernated, "Hibernated", &["the data is on the volumes"], &[]);
         let needs = ["spec.hibernated", "spec.storage", "persistence"];
         check(Report::CannotHibernate, "NeedsStorage", &needs, &["UpdateBlocked"]);

@@ -13,6 +13,9 @@ client=redis-cli
 command -v redis-cli >/dev/null || client=valkey-cli
 
 ask() {
+	if [ -r /etc/redis-tls/ca.crt ]; then
+		set -- --tls --cacert /etc/redis-tls/ca.crt "$@"
+	fi
 	"$client" -h 127.0.0.1 -p 6379 --user operlet-health --no-auth-warning "$@"
 }
 

@@ -52,9 +52,8 @@ config=/run/redis/$POD_UID.conf
 	printf 'user default reset on ">%s" %s\n' "$quoted" "$entry"
 } >"$config"
 
-# For the exec probes, and for people in the container.
+# For the exec probes.
 printf '%s\n' "$health" >/run/redis/health
-printf '%s\n' "$password" >/run/redis/password
 
 if command -v redis-server >/dev/null; then
 	exec redis-server "$config"

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::protocol::{
     facts::{Answer, Proof, Role, Upstream},
-    record::RunId,
+    record::{Effective, RunId},
     step::{Act, Order},
 };
 
@@ -47,6 +47,13 @@ impl Line<'_> {
         exchange.step(self.step(commands)).within_ms(ACT_MS + ACKS_MS)
     }
 
+    /// Something that is not the protocol's, told to the process that answered.
+    #[must_use]
+    pub fn keep(&self, pod: Pod<'_>, run: &RunId, role: &Role, commands: Commands) -> Exchange {
+        let exchange = self.act(pod).step(self.examine(run, role)).within_ms(ACT_MS);
+        exchange.step(self.step(commands))
+    }
+
     /// Nothing more is said to another process, or one that is not as it was seen.
     fn examine(&self, run: &RunId, role: &Role) -> Step {
         let commands = Commands::new().then(["INFO", "server", "replication"]);
@@ -72,7 +79,9 @@ impl Line<'_> {
                 let commands = Commands::new().then(["REPLICAOF", &dead, &DEAD_PORT.to_string()]);
                 commands.and(drop_all())
             }
-            Order::Promote => Commands::new().then(["REPLICAOF", "NO", "ONE"]).and(drop_all()),
+            Order::Promote(effective) => {
+                set_min_replicas(effective).then(["REPLICAOF", "NO", "ONE"]).and(drop_all())
+            }
             Order::Attach(address) => {
                 let (user, password) =
                     (users::replica_user(&act.on.run), self.operator.replica_password(&act.on.run));
@@ -85,14 +94,7 @@ impl Line<'_> {
             Order::Users { set, drop } => {
                 drop_users(set.iter().fold(Commands::new(), |all, run| self.add_user(all, run)), drop.iter())
             }
-            Order::Configure(effective) => Commands::new().then([
-                "CONFIG",
-                "SET",
-                "min-replicas-to-write",
-                &effective.min_replicas.to_string(),
-                "min-replicas-max-lag",
-                &effective.max_lag_s.to_string(),
-            ]),
+            Order::Configure(effective) => set_min_replicas(effective),
             Order::Pause(pause_ms) => {
                 Commands::new().then(["CLIENT", "PAUSE", &pause_ms.to_string(), "WRITE"])
             }
@@ -106,9 +108,12 @@ impl Line<'_> {
         };
         // A pause outlives a change of role and then silently stops replication.
         let changed = match &act.order {
-            Order::ToDead(_) | Order::Promote => changed.then(["CLIENT", "UNPAUSE"]),
+            Order::ToDead(_) | Order::Promote(_) => changed.then(["CLIENT", "UNPAUSE"]),
             _ => changed,
         };
+        // An older act that is still on its way dies with its connection. Nothing but
+        // looks and acts logs in as this user, and none of them runs beside this one.
+        let changed = changed.then(["CLIENT", "KILL", "USER", users::USER]);
         Commands::new().then(["MULTI"]).and(changed).then(["ROLE"]).then(["EXEC"])
     }
 
@@ -118,6 +123,17 @@ impl Line<'_> {
         let secret = format!(">{password}");
         commands.then(["ACL", "SETUSER", &user, "reset", "on", &secret, "+psync", "+replconf", "+ping"])
     }
+}
+
+fn set_min_replicas(effective: &Effective) -> Commands {
+    Commands::new().then([
+        "CONFIG",
+        "SET",
+        "min-replicas-to-write",
+        &effective.min_replicas.to_string(),
+        "min-replicas-max-lag",
+        &effective.max_lag_s.to_string(),
+    ])
 }
 
 fn drop_users<'a>(commands: Commands, runs: impl Iterator<Item = &'a RunId>) -> Commands {
@@ -133,18 +149,50 @@ pub fn acks(end: &ExchangeEnd, run: &RunId) -> Option<Proof> {
     Some(Proof { run: *run, acks: u8::try_from(*acks).unwrap_or(u8::MAX) })
 }
 
+/// Whether every command of a step was carried out; else why not.
+///
+/// # Errors
+///
+/// What the server said against it, or how the exchange ended.
+pub fn done(end: &ExchangeEnd) -> Result<(), String> {
+    let ExchangeEnd::Replies(replies) = end else { return Err(ended(end).to_owned()) };
+    let third = replies.get(2).map(Vec::as_slice).unwrap_or_default();
+    let replies = Reply::read_all(third).map_err(|Malformed| "the reply is malformed".to_owned())?;
+    replies.iter().find_map(error).map_or(Ok(()), Err)
+}
+
+fn error(reply: &Reply<'_>) -> Option<String> {
+    if let Reply::Error(error) = reply { Some((*error).to_owned()) } else { None }
+}
+
+/// How an exchange ended that brought no replies. What had come is not told: it may be
+/// anything.
+fn ended(end: &ExchangeEnd) -> &'static str {
+    match end {
+        ExchangeEnd::Replies(_) => "it was answered",
+        ExchangeEnd::Refused => "nobody listens",
+        ExchangeEnd::Timeout(_) => "it was not answered in time",
+        ExchangeEnd::Reset(_) => "the connection was closed",
+        ExchangeEnd::TooLarge(_) => "the answer is too large",
+        ExchangeEnd::Unexpected(_) => "the server is not as it was seen, or does not know the operator",
+        ExchangeEnd::Stale => "the resource changed meanwhile",
+        ExchangeEnd::Denied(_) => "the host forbids it",
+        ExchangeEnd::Gone => "the pod is gone",
+        ExchangeEnd::TlsFailed(_) => "the TLS handshake failed",
+        ExchangeEnd::Unreachable(_) => "the pod cannot be reached",
+    }
+}
+
 /// Whether a transaction was carried out, every command of it; else why not.
 ///
 /// # Errors
 ///
 /// What the server said against it, or how the exchange ended.
 pub fn carried_out(end: &ExchangeEnd) -> Result<(), String> {
-    let ExchangeEnd::Replies(replies) = end else { return Err(format!("it ended as {end:?}")) };
+    let ExchangeEnd::Replies(replies) = end else { return Err(ended(end).to_owned()) };
     let third = replies.get(2).map(Vec::as_slice).unwrap_or_default();
     let replies = Reply::read_all(third).map_err(|Malformed| "the reply is malformed".to_owned())?;
     let [.., executed, _nonce] = replies.as_slice() else { return Err("the reply is too short".to_owned()) };
     let done = executed.elements().ok_or_else(|| format!("it was not executed: {executed:?}"))?;
-    let error =
-        |reply: &Reply<'_>| if let Reply::Error(error) = reply { Some((*error).to_owned()) } else { None };
     done.iter().find_map(error).map_or(Ok(()), Err)
 }

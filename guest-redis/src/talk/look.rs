@@ -12,6 +12,7 @@ use super::{
     resp::Reply,
     users,
 };
+use crate::build::MARKER;
 use crate::protocol::{
     facts::{Answer, Link, Role, Upstream},
     record::{Epoch, Ordinal, ReplId, RunId},
@@ -26,6 +27,9 @@ pub(super) const DEAD_PORT: u16 = 1;
 
 /// What `master_link_down_since_seconds` is for one that was never linked.
 const NEVER_LINKED: i64 = -1;
+
+/// The file of a server that was started before files were called after pods.
+const UNNAMED: &str = "redis.conf";
 
 /// A replica acknowledges each second; with twice that its lag is small.
 const LAG_SMALL_S: u32 = 2;
@@ -47,7 +51,8 @@ impl Line<'_> {
             .then(["INFO", "server", "replication", "persistence", "memory", "keyspace"])
             .then(["CLIENT", "LIST", "TYPE", "replica"])
             .then(["ACL", "USERS"])
-            .then(["CONFIG", "GET", "min-replicas-to-write", "min-replicas-max-lag"]);
+            .then(["CONFIG", "GET", "min-replicas-to-write", "min-replicas-max-lag", MARKER])
+            .then(["ACL", "GETUSER", "default"]);
         self.probe(pod).step(self.step(commands)).within_ms(PATIENCE_MS)
     }
 }
@@ -58,11 +63,11 @@ impl Line<'_> {
 pub fn read(end: &ExchangeEnd, uid: &str, places: &Places) -> Option<Answer> {
     let ExchangeEnd::Replies(replies) = end else { return None };
     let replies = Reply::read_all(replies.get(1)?).ok()?;
-    let [info, clients, users, config, _nonce] = replies.as_slice() else { return None };
+    let [info, clients, users, config, _default, _nonce] = replies.as_slice() else { return None };
     let (info, clients) = (Info(info.text()?), clients.text()?);
     // The start script calls the file after the pod.
     let file = info.get("config_file")?.rsplit('/').next()?;
-    if file.strip_suffix(".conf") != Some(uid) {
+    if file.strip_suffix(".conf") != Some(uid) && file != UNNAMED {
         return None;
     }
     let role = role(info)?;
@@ -85,6 +90,44 @@ pub fn read(end: &ExchangeEnd, uid: &str, places: &Places) -> Option<Answer> {
         users: users.elements()?.iter().filter_map(|user| users::replica_of(user.text()?)).collect(),
         min_replicas: setting(config, "min-replicas-to-write")?.min(u32::from(u8::MAX)).try_into().ok()?,
         max_lag_s: setting(config, "min-replicas-max-lag")?,
+    })
+}
+
+/// Whether a server answered that it does not know the operator.
+#[must_use]
+pub fn is_stranger(end: &ExchangeEnd) -> bool {
+    let ExchangeEnd::Unexpected(partial) = end else { return false };
+    partial.replies.first().is_some_and(|reply| reply.starts_with(b"-WRONGPASS"))
+}
+
+/// What a server has of what it is told beside the protocol.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Upkept {
+    /// Says which settings it runs with.
+    pub marker: String,
+    /// Hashes of the passwords that the application may use.
+    pub passwords: Vec<String>,
+}
+
+/// The same answer once more, for this.
+#[must_use]
+pub fn upkept(end: &ExchangeEnd) -> Option<Upkept> {
+    let ExchangeEnd::Replies(replies) = end else { return None };
+    let replies = Reply::read_all(replies.get(1)?).ok()?;
+    let [_info, _clients, _users, config, default, _nonce] = replies.as_slice() else { return None };
+    let passwords = entry(default, "passwords")?.elements()?.iter();
+    Some(Upkept {
+        marker: entry(config, MARKER).and_then(|marker| marker.text()).unwrap_or_default().to_owned(),
+        passwords: passwords.filter_map(|password| Some(password.text()?.to_owned())).collect(),
+    })
+}
+
+/// The value after a name.
+fn entry<'a, 'b>(pairs: &'a Reply<'b>, name: &str) -> Option<&'a Reply<'b>> {
+    let mut pairs = pairs.elements()?.chunks_exact(2);
+    pairs.find_map(|pair| match pair {
+        [key, value] if key.text() == Some(name) => Some(value),
+        _ => None,
     })
 }
 
@@ -166,11 +209,7 @@ impl Places {
 }
 
 fn setting(config: &Reply<'_>, name: &str) -> Option<u32> {
-    let mut pairs = config.elements()?.chunks_exact(2);
-    pairs.find_map(|pair| match pair {
-        [key, value] if key.text() == Some(name) => value.text()?.parse().ok(),
-        _ => None,
-    })
+    entry(config, name)?.text()?.parse().ok()
 }
 
 #[cfg(test)]
@@ -210,13 +249,17 @@ mod tests {
         // The first line of a name counts.
         let lines: Vec<&str> = info.iter().copied().chain(all).chain(["loading:0"]).collect();
         let users = format!("*2\r\n{}{}", bulk("default"), bulk(&format!("r-{REPLICA}")));
-        let settings = ["min-replicas-to-write", "1", "min-replicas-max-lag", "5"].map(bulk).concat();
+        let settings = ["min-replicas-to-write", "1", "min-replicas-max-lag", "5", MARKER, "{title} 7"];
+        let settings = settings.map(bulk).concat();
+        let default =
+            format!("*4\r\n{}*1\r\n{}{}*1\r\n{}", bulk("flags"), bulk("on"), bulk("passwords"), bulk("abc"));
         let reply = [
             &bulk(&(lines.join("\r\n") + "\r\n")),
             &bulk(clients),
             &users,
-            "*4\r\n",
+            "*6\r\n",
             &settings,
+            &default,
             &bulk("nonce"),
         ];
         ExchangeEnd::Replies(vec![b"+OK\r\n".to_vec(), reply.map(str::to_owned).concat().into_bytes()])

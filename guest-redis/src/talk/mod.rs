@@ -10,6 +10,7 @@ pub mod users;
 
 use operlet_sdk::{Exchange, Probe, Step, Transport};
 
+use crate::build::users as acl;
 use command::Commands;
 use users::Operator;
 
@@ -47,6 +48,26 @@ impl Line<'_> {
 
     fn act(&self, pod: Pod<'_>) -> Exchange {
         Exchange::act(pod.name, pod.uid, PORT).over(self.transport.clone()).step(self.login())
+    }
+
+    /// Makes the operator's users known to a server that was started without them.
+    #[must_use]
+    pub fn introduce(&self, pod: Pod<'_>, password: &[u8]) -> Exchange {
+        let password = String::from_utf8_lossy(password);
+        let login = Commands::new().then(["AUTH", &*password]);
+        let user = |commands: Commands, name: &str, password: &str, rules: &str| {
+            let secret = format!(">{password}");
+            let words =
+                ["ACL", "SETUSER", name, "reset", "on", &secret].into_iter().chain(rules.split_whitespace());
+            commands.then(words.collect::<Vec<_>>())
+        };
+        let operator = self.operator;
+        let commands = user(Commands::new(), users::USER, &operator.password, acl::OPERATOR);
+        let commands = user(commands, users::PROBE_USER, &operator.probe_password, acl::PROBE);
+        Exchange::act(pod.name, pod.uid, PORT)
+            .over(self.transport.clone())
+            .step(Step::line(login.into_bytes()).expect("+OK\r\n"))
+            .step(self.step(commands))
     }
 
     /// Nothing more is said to a server that does not know the operator. Without TLS

@@ -1,9 +1,9 @@
 //! Everything that can happen in a state.
 
-use operlet_redis::protocol::step::{Order, Step};
+use operlet_redis::protocol::step::Step;
 
 use crate::scenario::{Edit, Scenario};
-use crate::world::{Budget, Life, Link, Operator, World};
+use crate::world::{Budget, Life, Operator, World};
 
 /// Something that happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub enum Action {
     Prove(u8),
     OperatorDies,
     Sync(u8),
+    FullSync(u8),
+    Vouch(u8),
     Loaded(u8),
     Replicate(u8),
     Write(u8),
@@ -95,10 +97,8 @@ impl World {
             Some(Step::Act(acts)) => {
                 actions.push(Action::Step);
                 if self.budget.late > 0 && self.budget.faults > 0 {
-                    let may_be_late =
-                        |order: &Order| matches!(order, Order::ToDead(_) | Order::Promote | Order::Attach(_));
                     let late = (0_u8..).zip(&acts);
-                    let late = late.filter(|(_, act)| may_be_late(&act.order) && self.accepts_act(act));
+                    let late = late.filter(|(_, act)| self.accepts_act(act));
                     actions.extend(late.map(|(number, _)| Action::StepLate(number)));
                 }
             }
@@ -117,8 +117,14 @@ impl World {
         let it = self.at(slot);
         if self.can_sync(slot) {
             actions.push(Action::Sync(slot));
+            if self.budget.full > 0 && self.budget.faults > 0 {
+                actions.push(Action::FullSync(slot));
+            }
         }
-        if it.is_up() && matches!(it.link, Link::Loading(_)) {
+        if self.budget.vouch > 0 && it.life == Life::Down && self.vouched[usize::from(slot)] != it.uid {
+            actions.push(Action::Vouch(slot));
+        }
+        if self.loads(slot) {
             actions.push(Action::Loaded(slot));
         }
         if let Some(peer) = self.streams(slot)
@@ -215,8 +221,16 @@ impl World {
                 next.budget.die -= 1;
                 next.operator = Operator::Idle;
             }
-            Action::Sync(slot) => next.sync(slot)?,
-            Action::Loaded(slot) => next.loaded(slot),
+            Action::Sync(slot) => next.sync(slot, false),
+            Action::FullSync(slot) => {
+                next.budget = paid(|budget| &mut budget.full);
+                next.sync(slot, true);
+            }
+            Action::Vouch(slot) => {
+                next.budget.vouch -= 1;
+                next.vouched[usize::from(slot)] = next.at(slot).uid;
+            }
+            Action::Loaded(slot) => next.loaded(slot, scenario)?,
             Action::Replicate(slot) => next.replicate(slot),
             Action::Write(slot) => {
                 next.budget.writes -= 1;
@@ -228,11 +242,11 @@ impl World {
             }
             Action::Tick => next.tick(),
             Action::CountGood(slot) => next.count_good(slot),
-            Action::Start(slot) => next.start(slot),
+            Action::Start(slot) => next.start(slot, scenario),
             Action::Thaw(slot) => next.thaw(slot),
             Action::Kill(slot) => next.crash(slot, true, true),
             Action::Depart(slot) => next.depart(slot),
-            Action::Recreate(slot) => next.recreate(slot, scenario.storage),
+            Action::Recreate(slot) => next.recreate(slot, scenario),
             Action::Heal => next.heal(),
             Action::LateArrives(slot) => next.obey_late(slot),
             Action::Crash(slot) => {
@@ -277,7 +291,10 @@ impl World {
             Action::Tail(slot) => {
                 next.budget = paid(|budget| &mut budget.tail);
                 next.crash(slot, true, true);
-                next.at_mut(slot).data &= 1;
+                let it = next.at_mut(slot);
+                let lost = (it.data & !1).count_ones();
+                it.offset -= u8::try_from(lost).unwrap_or_default().min(it.offset);
+                it.data &= 1;
             }
             Action::Delete(slot) => {
                 next.budget = paid(|budget| &mut budget.delete);
@@ -290,7 +307,7 @@ impl World {
         }
         next.confirm();
         if scenario.eager {
-            next.hurry()?;
+            next.hurry(scenario)?;
         }
         next.check(scenario)?;
         Ok(next)
@@ -326,14 +343,21 @@ impl World {
     }
 
     /// Replicas link and load at once: fewer states, so that longer traces are seen.
-    fn hurry(&mut self) -> Result<(), String> {
+    fn hurry(&mut self, scenario: &Scenario) -> Result<(), String> {
         for slot in self.slots() {
+            if self.at(slot).booting {
+                self.loaded(slot, scenario)?;
+            }
+            // Where a full sync matters its stages do.
+            if scenario.budget.full > 0 {
+                continue;
+            }
             if self.can_sync(slot) {
-                self.sync(slot)?;
+                self.sync(slot, false);
                 self.replicate(slot);
             }
-            if self.at(slot).is_up() {
-                self.loaded(slot);
+            while self.loads(slot) {
+                self.loaded(slot, scenario)?;
             }
         }
         self.confirm();

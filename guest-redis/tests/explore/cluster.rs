@@ -2,6 +2,7 @@
 
 use operlet_redis::protocol::record::{Followers, Millis, Record};
 
+use crate::scenario::Scenario;
 use crate::world::{Down, Follows, Life, Lineage, Link, NOW, Operator, Shared, TICK_S, World};
 
 impl World {
@@ -20,6 +21,7 @@ impl World {
         it.users = 0;
         it.good = 0;
         it.stale = false;
+        it.booting = false;
         it.paused = false;
         it.late = None;
         it.link = Link::None;
@@ -28,20 +30,24 @@ impl World {
 
     /// A container starts again: another run id, a new replication id, and no
     /// primary (facts 1 and 3).
-    pub fn start(&mut self, slot: u8) {
+    pub fn start(&mut self, slot: u8, scenario: &Scenario) {
         let it = self.at_mut(slot);
+        it.booting = it.data != 0;
         it.run += 1;
         it.life = Life::Up;
         it.ready = false;
         it.follows = Follows::Dead(1);
         it.link = Link::None;
         it.down = Down::Never;
-        it.lineage = Lineage { slot, run: it.run, shift: 0 };
+        // An RDB file holds the replication id, and the offset that it was made at.
+        if !scenario.rdb || it.data == 0 {
+            it.lineage = Lineage { slot, run: it.run, shift: 0 };
+            it.offset = 0;
+        }
         it.second = Lineage::default();
         it.shifts = 0;
         it.backlog = false;
         it.second_offset = 0;
-        it.offset = 0;
         it.min = 0;
     }
 
@@ -57,7 +63,8 @@ impl World {
     }
 
     /// The StatefulSet makes the pod again; what departed is forgotten.
-    pub fn recreate(&mut self, slot: u8, storage: bool) {
+    pub fn recreate(&mut self, slot: u8, scenario: &Scenario) {
+        let storage = scenario.storage;
         let it = self.at_mut(slot);
         it.exists = true;
         it.updated = true;
@@ -69,7 +76,7 @@ impl World {
         if !storage {
             self.claims[usize::from(slot)] = 0;
         }
-        self.start(slot);
+        self.start(slot, scenario);
     }
 
     /// A process stops running for a time, its connections open.
@@ -147,6 +154,9 @@ fn age(record: &mut Record) {
     all(&mut record.former);
     if let Some(primary) = &mut record.primary {
         primary.dead = primary.dead.map(older);
+    }
+    if let Some(failed) = &mut record.failed {
+        (failed.at, failed.times) = (older(failed.at), failed.times.min(2));
     }
     if let Some(failover) = &mut record.failover {
         failover.started_at = older(failover.started_at);

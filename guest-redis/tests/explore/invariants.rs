@@ -2,7 +2,7 @@
 
 use operlet_redis::protocol::record::Phase;
 
-use crate::scenario::Scenario;
+use crate::scenario::{Scenario, Start};
 use crate::world::World;
 
 impl World {
@@ -37,12 +37,15 @@ impl World {
             return Ok(());
         }
         let it = self.at(primary.pod);
+        // Where disks keep all, nothing that was confirmed is beyond anything.
+        let given = &scenario.budget;
+        let durable =
+            scenario.storage && given.lose == 0 && given.tail == 0 && scenario.start != Start::Stranded;
         // A pod that was scaled away holds nothing any more, whatever is on its claim.
         // Where disks may lack their last second, only memory is sure.
         let sure = |slot: u8| if scenario.tail { self.at(slot).solid } else { self.at(slot).data };
         let held = (0..=self.want.replicas).fold(0, |held, slot| held | sure(slot));
-        let lost = self.confirmed & held & !it.data;
-        // Somebody else might hold it only because it was confirmed by that one.
+        let lost = self.confirmed & !it.data & if durable { u8::MAX } else { held };
         if it.is_master() && lost != 0 {
             return Err(format!("I13: the primary {} lacks confirmed writes {lost:b}", primary.pod));
         }

@@ -2,7 +2,7 @@
 //!
 //! `cargo test -p operlet-redis --release --test explore` explores what fits in three
 //! minutes; `-- --full` all of it; `-- NAME` one scenario; `-- --rules` takes out each
-//! rule once.
+//! rule once, `-- --rules --hunt Rule` looks for a trace of it in all scenarios.
 
 #![allow(
     clippy::expect_used,
@@ -97,7 +97,14 @@ fn main() -> ExitCode {
         }
     }
     if has("--rules") || (names.is_empty() && !has("--no-rules")) {
-        violations += rules::check(&names, if full { FULL_RULE_STATES } else { RULE_STATES });
+        violations += {
+            let states = match (has("--hunt"), full) {
+                (true, _) => DEFAULT_STATES,
+                (_, true) => FULL_RULE_STATES,
+                (_, false) => RULE_STATES,
+            };
+            rules::check(&names, states, has("--hunt"))
+        };
     }
     println!("{{\"bench\":\"explore\",\"states\":{states},\"violations\":{violations}}}");
     if violations == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }

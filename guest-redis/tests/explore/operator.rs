@@ -11,8 +11,7 @@ use operlet_redis::protocol::{record::Incarnation, step};
 
 use crate::scenario::Scenario;
 use crate::world::{
-    Down, Late, Life, Link, MAX_LAG_S, NOW, Operator, Shared, World, address, pod_at, repl_id, run_id, uid,
-    user,
+    Down, Life, Link, MAX_LAG_S, NOW, Operator, Shared, World, address, pod_at, repl_id, run_id, uid,
 };
 
 /// How long "long enough" is, in seconds.
@@ -33,6 +32,7 @@ impl World {
                 .switchover
                 .map(|(id, pod)| Request { id: u64::from(id), target: Some(pod) }),
             storage: scenario.storage,
+            persistent: true,
             paused: false,
             hibernated: self.want.hibernated,
             pause_before_primary: false,
@@ -40,7 +40,7 @@ impl World {
     }
 
     /// What the objects say now.
-    fn objects(&self) -> Facts {
+    fn objects(&self, scenario: &Scenario) -> Facts {
         let existing = || self.slots().filter(|slot| self.at(*slot).exists);
         let pod = |slot: u8| {
             let it = self.at(slot);
@@ -50,7 +50,7 @@ impl World {
                 terminating: it.terminating,
                 ready_once: it.ready,
                 updated: it.updated,
-                priority: 100,
+                priority: if (scenario.never >> slot) & 1 == 1 { 0 } else { 100 },
             };
             (slot, pod)
         };
@@ -61,6 +61,12 @@ impl World {
             claims: self.slots().map(|slot| (slot, u32::from(self.claims[usize::from(slot)]))).collect(),
             service: Service { selects: self.service, endpoint: self.service },
             ended: shown.map(|slot| run_id(slot, self.at(slot).ended)).collect(),
+            vouched: self
+                .slots()
+                .map(|slot| (slot, self.vouched[usize::from(slot)]))
+                .filter(|(_, count)| *count > 0)
+                .map(|(slot, count)| uid(slot, count))
+                .collect(),
             silent_ms: 60_000,
             ..Facts::default()
         }
@@ -77,7 +83,6 @@ impl World {
             let good = linked && self.streams(replica) == Some(slot);
             linked.then_some((run_id(replica, self.at(replica).run), good))
         };
-        let users = (0..crate::world::SLOTS as u8).flat_map(|slot| (1..8).map(move |run| (slot, run)));
         Some(Answer {
             run: run_id(slot, it.run),
             role: self.role(slot),
@@ -92,13 +97,10 @@ impl World {
             replid: repl_id(it.lineage),
             replid2: repl_id(it.second),
             offset: u64::from(it.offset),
-            loading: matches!(it.link, Link::Loading(_)),
-            data: u64::from(it.data.count_ones()),
+            loading: it.booting || matches!(it.link, Link::Loading(_)),
+            data: if it.booting { 0 } else { u64::from(it.data.count_ones()) },
             members: self.slots().filter_map(online).collect(),
-            users: users
-                .filter(|(slot, run)| it.users & user(*slot, *run) != 0)
-                .map(|(s, r)| run_id(s, r))
-                .collect(),
+            users: crate::redis::runs(it.users),
             min_replicas: it.min,
             max_lag_s: MAX_LAG_S,
         })
@@ -115,7 +117,7 @@ impl World {
     /// Asks every pod, or with torn looks one after the other.
     pub fn look(&mut self, scenario: &Scenario) {
         let (mut facts, from) = match &self.operator {
-            Operator::Idle => (self.objects(), 0),
+            Operator::Idle => (self.objects(scenario), 0),
             Operator::Looking(facts, from) => (facts.value.clone(), *from),
             Operator::Thinking(facts) => (facts.value.clone(), 0),
         };
@@ -153,10 +155,28 @@ impl World {
             {
                 return Err(format!("I3: epoch {epoch} has two targets"));
             }
-            self.promised = Some((record.epoch, target.who));
+            let decided = self.promised.replace((record.epoch, target.who));
+            if decided != self.promised {
+                self.nobody_has_more(&target.who)?;
+            }
         }
         self.put(record);
         Ok(())
+    }
+
+    /// I6: who is empty is not chosen while another that answers has data.
+    fn nobody_has_more(&self, target: &Incarnation) -> Result<(), String> {
+        let Operator::Thinking(facts) = &self.operator else { return Ok(()) };
+        let answers = facts.value.answers.iter().flatten();
+        let full = answers.filter(|(slot, answer)| {
+            let it = self.at(**slot);
+            it.data & self.confirmed != 0 && run_id(**slot, it.run) == answer.run
+        });
+        let full: Vec<u8> = full.map(|(slot, _)| *slot).collect();
+        match self.is_alive(target) && self.at(target.pod).data == 0 && !full.is_empty() {
+            true => Err(format!("I6: {}, which is empty, is chosen while {full:?} have data", target.pod)),
+            false => Ok(()),
+        }
     }
 
     /// Acts are sent side by side; one may be late: it passes its expectations now
@@ -167,19 +187,13 @@ impl World {
         for (number, act) in acts.iter().enumerate() {
             self.check_act(act)?;
             if Some(number) != late {
-                self.arrive(act);
+                if self.arrive(act) {
+                    facts.done.insert(act.tried());
+                }
             } else if self.accepts_act(act) {
-                let order = match &act.order {
-                    Order::ToDead(epoch) => Some(Late::ToDead(*epoch)),
-                    Order::Promote => Some(Late::Promote),
-                    Order::Attach(address) => {
-                        Some(pod_at(*address)).map(|(slot, uid)| Late::Attach(slot, uid))
-                    }
-                    _ => None,
-                };
-                self.at_mut(act.on.pod).late = order;
+                self.at_mut(act.on.pod).late = Some(Self::on_its_way(&act.order));
             }
-            facts.tried.insert(act.digest());
+            facts.tried.insert(act.tried());
         }
         facts.answers = None;
         facts.proof = None;
@@ -202,7 +216,7 @@ impl World {
                     ));
                 }
             }
-            Order::Promote => {
+            Order::Promote(_) => {
                 let target = record.failover.as_ref().and_then(|failover| failover.to.as_ref());
                 if target.map(|target| target.who) != Some(act.on) {
                     return Err(format!("I3: {} is promoted and not on record", act.on.pod));
@@ -213,7 +227,15 @@ impl World {
                     || record.primary.as_ref().is_some_and(|primary| primary.who == act.on);
                 let current = record.primary.as_ref().is_none_or(|one| one.replid == repl_id(it.lineage));
                 let shifted = record.primary.as_ref().is_some_and(|one| one.replid == repl_id(it.second));
-                if same && member && !current && !shifted && !it.is_master() {
+                let claim = record.primary.as_ref().is_none_or(|one| one.who.pod == act.on.pod);
+                if !member && !claim && !shifted && record.lossy != Some(record.epoch) {
+                    return Err(format!(
+                        "I7: {} is promoted, which is no member and not the claim",
+                        act.on.pod
+                    ));
+                }
+                let lossy = record.lossy == Some(record.epoch);
+                if same && member && !lossy && !current && !shifted && !it.is_master() {
                     return Err(format!(
                         "I7: {} is promoted with another id than the current one",
                         act.on.pod

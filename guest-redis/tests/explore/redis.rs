@@ -1,12 +1,17 @@
 //! What Redis does: replication, writes, and what it makes of an order. The numbers
 //! are those of the facts in the specification.
 
+use std::collections::BTreeSet;
+
 use operlet_redis::protocol::facts::{Role, Upstream};
-use operlet_redis::protocol::record::RunId;
+use operlet_redis::protocol::record::{Effective, RunId};
 use operlet_redis::protocol::rules::{Rule, is_out};
 use operlet_redis::protocol::step::{Act, Order};
 
-use crate::world::{Down, Follows, Late, Life, Lineage, Link, World, address, pod_at, user, user_of};
+use crate::scenario::Scenario;
+use crate::world::{
+    Down, Follows, Late, Life, Lineage, Link, MAX_LAG_S, World, address, pod_at, run_id, user, user_of,
+};
 
 impl World {
     /// A client writes.
@@ -26,6 +31,7 @@ impl World {
         let Follows::Pod(slot, uid) = it.follows else { return false };
         let peer = self.at(slot);
         it.is_up()
+            && !it.booting
             && it.link == Link::None
             && slot != replica
             && peer.is_up()
@@ -37,10 +43,9 @@ impl World {
 
     /// A replica links: by partial resync where its history is the primary's, else by
     /// a full one. A primary that never had a replica, nor was one that was linked,
-    /// takes a new id and forgets its second one before. An error is a broken
-    /// invariant.
-    pub fn sync(&mut self, replica: u8) -> Result<(), String> {
-        let Follows::Pod(slot, _) = self.at(replica).follows else { return Ok(()) };
+    /// takes a new id and forgets its second one before.
+    pub fn sync(&mut self, replica: u8, full: bool) {
+        let Follows::Pod(slot, _) = self.at(replica).follows else { return };
         if !self.at(slot).backlog {
             let it = self.at_mut(slot);
             it.backlog = true;
@@ -50,38 +55,73 @@ impl World {
             it.second_offset = 0;
         }
         let primary = *self.at(slot);
-        let confirmed = self.confirmed;
         let it = self.at_mut(replica);
         it.backlog = true;
         let same = it.lineage == primary.lineage && it.offset <= primary.offset;
         let before = it.lineage == primary.second && it.offset <= primary.second_offset;
-        if same || before {
+        if (same || before) && !full {
             it.link = Link::Up(primary.run);
             it.down = Down::Never;
             it.ready = true;
-        } else {
-            // What was only ever on a lost primary may be lost; nothing else.
-            if it.data & confirmed != 0 && primary.data == 0 {
-                return Err(format!("I6: {replica} holds data and is emptied by a resync from {slot}"));
+            if it.lineage != primary.lineage {
+                it.second = it.lineage;
+                it.second_offset = it.offset;
+                it.lineage = primary.lineage;
             }
-            // The old data goes when loading begins; the file is complete by then.
-            it.link = Link::Loading(primary.run);
-            it.data = primary.data;
-            it.solid = primary.data;
-            it.offset = primary.offset;
-        }
-        if it.lineage != primary.lineage {
-            it.second = it.lineage;
-            it.second_offset = it.offset;
-            it.lineage = primary.lineage;
+        } else {
+            // How long its link is down it goes on counting from the last one.
+            it.link = Link::Transfer(primary.run);
         }
         // A first sync counts as good at the primary as well.
         self.at_mut(slot).good |= 1 << replica;
+    }
+
+    /// The file is complete: the old data goes when loading begins. An error is a
+    /// broken invariant.
+    fn transferred(&mut self, replica: u8, scenario: &Scenario) -> Result<(), String> {
+        let peer = self.peer(replica).filter(|peer| self.talk(replica, *peer) && self.at(*peer).is_up());
+        let Some(peer) = peer else {
+            self.unlink(replica);
+            return Ok(());
+        };
+        let (primary, confirmed) = (*self.at(peer), self.confirmed);
+        let lossy = self.record.value.lossy.is_some();
+        let it = self.at_mut(replica);
+        // What was only ever on a lost primary may be lost; nothing else.
+        let held = if scenario.tail { it.solid } else { it.data } & confirmed;
+        let lost =
+            if scenario.available { primary.data == 0 && held != 0 } else { held & !primary.data != 0 };
+        // Available may give up what does not answer in time, and says so.
+        if lost && !lossy {
+            return Err(format!(
+                "I6: {replica} holds confirmed writes and loses them by a resync from {peer}"
+            ));
+        }
+        it.link = Link::Loading(primary.run);
+        (it.data, it.solid, it.offset) = (primary.data, primary.data, primary.offset);
+        it.lineage = primary.lineage;
+        (it.second, it.second_offset) = (Lineage::default(), 0);
         Ok(())
     }
 
-    /// A full sync is loaded.
-    pub fn loaded(&mut self, replica: u8) {
+    /// Something is loaded: first its own disk, later a full sync.
+    pub fn loaded(&mut self, replica: u8, scenario: &Scenario) -> Result<(), String> {
+        match self.at(replica).link {
+            _ if self.at(replica).booting => self.at_mut(replica).booting = false,
+            Link::Transfer(_) => self.transferred(replica, scenario)?,
+            Link::Loading(_) => self.is_loaded(replica),
+            Link::None | Link::Up(_) => {}
+        }
+        Ok(())
+    }
+
+    /// Whether there is something to be loaded.
+    pub fn loads(&self, slot: u8) -> bool {
+        let it = self.at(slot);
+        it.is_up() && (it.booting || matches!(it.link, Link::Transfer(_) | Link::Loading(_)))
+    }
+
+    fn is_loaded(&mut self, replica: u8) {
         let peer = self.peer(replica).filter(|peer| self.talk(replica, *peer));
         let it = self.at_mut(replica);
         let Link::Loading(run) = it.link else { return };
@@ -158,9 +198,10 @@ impl World {
     /// A replica's link is gone.
     pub fn unlink(&mut self, replica: u8) {
         let it = self.at_mut(replica);
-        if matches!(it.link, Link::Up(_)) {
-            it.link = Link::None;
-            it.down = Down::Recent;
+        match it.link {
+            Link::Up(_) => (it.link, it.down) = (Link::None, Down::Recent),
+            Link::Transfer(_) => it.link = Link::None,
+            Link::None | Link::Loading(_) => {}
         }
     }
 
@@ -176,10 +217,9 @@ impl World {
     }
 
     /// An act arrives. Its expectations are looked at, then it is obeyed.
-    pub fn arrive(&mut self, act: &Act) {
-        if self.accepts_act(act) {
-            self.obey(act.on.pod, &act.order);
-        }
+    /// Returns whether it was.
+    pub fn arrive(&mut self, act: &Act) -> bool {
+        self.accepts_act(act) && self.obey(act.on.pod, &act.order)
     }
 
     /// Whether run id, role and upstream are as the act expects.
@@ -191,6 +231,24 @@ impl World {
         run && role
     }
 
+    /// An order as it is on its way.
+    pub fn on_its_way(order: &Order) -> Late {
+        let bits = |runs: &BTreeSet<RunId>| runs.iter().fold(0, |bits, run| bits | user_of(run));
+        match order {
+            Order::ToDead(epoch) => Late::ToDead(*epoch),
+            Order::Promote(effective) => Late::Promote(effective.min_replicas),
+            Order::Attach(address) => {
+                let (slot, uid) = pod_at(*address);
+                Late::Attach(slot, uid)
+            }
+            Order::Users { set, drop } => Late::Users(bits(set), bits(drop)),
+            Order::Configure(effective) => Late::Configure(effective.min_replicas),
+            Order::Pause(_) => Late::Pause,
+            Order::Unpause => Late::Unpause,
+            Order::KickClients => Late::KickClients,
+        }
+    }
+
     /// The role of a process as it would say.
     pub fn role(&self, slot: u8) -> Role {
         match self.at(slot).follows {
@@ -200,15 +258,18 @@ impl World {
         }
     }
 
-    /// A process obeys.
-    pub fn obey(&mut self, slot: u8, order: &Order) {
+    /// A process obeys, or says that it does not.
+    pub fn obey(&mut self, slot: u8, order: &Order) -> bool {
         // REPLICAOF is refused while loading.
-        let loading = matches!(self.at(slot).link, Link::Loading(_));
-        if loading && matches!(order, Order::ToDead(_) | Order::Promote | Order::Attach(_)) {
-            return;
+        let loading = matches!(self.at(slot).link, Link::Loading(_)) || self.at(slot).booting;
+        if loading && matches!(order, Order::ToDead(_) | Order::Promote(_) | Order::Attach(_)) {
+            return false;
         }
-        if order.kills_clients() {
+        if order.ends_older() {
             self.at_mut(slot).late = None;
+        }
+        if let Some(effective) = order.settings() {
+            self.at_mut(slot).min = effective.min_replicas;
         }
         if order.drops_users() {
             self.at_mut(slot).users = 0;
@@ -219,20 +280,18 @@ impl World {
                 let (to, uid) = pod_at(*address);
                 self.follow(slot, Follows::Pod(to, uid), false);
             }
-            Order::Promote => self.become_master(slot),
+            Order::Promote(_) => self.become_master(slot),
             Order::Users { set, drop } => {
-                let bits = |runs: &std::collections::BTreeSet<RunId>| {
-                    runs.iter().fold(0, |bits, run| bits | user_of(run))
-                };
+                let bits = |runs: &BTreeSet<RunId>| runs.iter().fold(0, |bits, run| bits | user_of(run));
                 let it = self.at_mut(slot);
                 it.users = (it.users | bits(set)) & !bits(drop);
             }
-            Order::Configure(effective) => self.at_mut(slot).min = effective.min_replicas,
             Order::Pause(_) => self.at_mut(slot).paused = true,
             Order::Unpause => self.at_mut(slot).paused = false,
-            Order::KickClients => {}
+            Order::Configure(_) | Order::KickClients => {}
         }
         self.break_links();
+        true
     }
 
     /// Told to follow the address it follows already, it goes on as it is.
@@ -270,11 +329,23 @@ impl World {
     /// An act that was on its way for long is obeyed, on the connection it came by.
     pub fn obey_late(&mut self, slot: u8) {
         let Some(late) = self.at_mut(slot).late.take() else { return };
+        let effective = |min_replicas| Effective { min_replicas, max_lag_s: MAX_LAG_S };
         let order = match late {
             Late::ToDead(epoch) => Order::ToDead(epoch),
-            Late::Promote => Order::Promote,
+            Late::Promote(min) => Order::Promote(effective(min)),
             Late::Attach(to, uid) => Order::Attach(address(to, uid)),
+            Late::Users(set, drop) => Order::Users { set: runs(set), drop: runs(drop) },
+            Late::Configure(min) => Order::Configure(effective(min)),
+            Late::Pause => Order::Pause(0),
+            Late::Unpause => Order::Unpause,
+            Late::KickClients => Order::KickClients,
         };
         self.obey(slot, &order);
     }
+}
+
+/// The replicas that these users are for.
+pub fn runs(users: u32) -> BTreeSet<RunId> {
+    let all = (0..crate::world::SLOTS as u8).flat_map(|slot| (1..8).map(move |run| (slot, run)));
+    all.filter(|(slot, run)| users & user(*slot, *run) != 0).map(|(slot, run)| run_id(slot, run)).collect()
 }

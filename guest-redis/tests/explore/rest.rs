@@ -5,7 +5,7 @@ use operlet_redis::protocol::record::Incarnation;
 use operlet_redis::protocol::step::{Report, Selection, Step};
 
 use crate::scenario::Scenario;
-use crate::world::{Life, Link, Operator, World, repl_id};
+use crate::world::{Life, Operator, World, repl_id};
 
 /// Reconciles until rest, at most.
 const RECONCILES_MAX: usize = 120;
@@ -48,22 +48,24 @@ impl World {
                 self.depart(slot);
             }
             if !self.at(slot).exists && slot <= self.want.replicas && !self.want.hibernated {
-                self.recreate(slot, scenario.storage);
+                self.recreate(slot, scenario);
             }
             if self.at(slot).exists && self.at(slot).life == Life::Down {
-                self.start(slot);
+                self.start(slot, scenario);
             }
             if self.at(slot).late.is_some() {
                 self.obey_late(slot);
             }
         }
         for slot in self.slots() {
-            if matches!(self.at(slot).link, Link::Loading(_)) {
-                self.loaded(slot);
+            while self.loads(slot) {
+                self.loaded(slot, scenario)?;
             }
             if self.can_sync(slot) {
-                self.sync(slot)?;
-                self.loaded(slot);
+                self.sync(slot, false);
+            }
+            while self.loads(slot) {
+                self.loaded(slot, scenario)?;
             }
             self.replicate(slot);
         }
@@ -148,14 +150,19 @@ impl World {
             let it = self.at(who.pod);
             primary.is_none_or(|one| one.replid != repl_id(it.lineage) || u64::from(it.offset) < one.began)
         };
-        let gone = |who: &Incarnation| !self.is_alive(who) || lacks(who);
+        // One that was not linked in its life does not witness anything.
+        let gone = |who: &Incarnation| !self.is_alive(who) || lacks(who) || !self.at(who.pod).ready;
         match report {
-            Report::Unfenced { primary, .. } => gone(primary),
+            Report::Unfenced { primary, .. } => !self.is_alive(primary),
             Report::TooFew { missing, .. } => {
                 // Alive ones must be so without the reign's data.
                 !missing.is_empty() && missing.iter().any(gone)
             }
-            Report::NotProvenDead(those) => those.iter().all(gone),
+            // The primary's own word would do: it is told.
+            Report::NotProvenDead(those) => {
+                primary.is_none_or(|primary| !self.is_alive(&primary.who)) && those.iter().all(gone)
+            }
+            Report::NeverElected(who) => self.is_alive(who),
             Report::ClaimLost(pod) => {
                 self.at(*pod).data == 0 && self.slots().any(|slot| self.at(slot).data != 0)
             }

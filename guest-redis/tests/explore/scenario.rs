@@ -17,6 +17,10 @@ pub struct Scenario {
     pub torn: bool,
     /// A disk may lack its last second.
     pub tail: bool,
+    /// A restart keeps the replication id, and the offset of what is on disk.
+    pub rdb: bool,
+    /// Pods that are never to be primary, one bit each.
+    pub never: u8,
     /// Also partitions where two nodes talk and the operator reaches one of them.
     pub odd: bool,
     /// Replicas link and load at once.
@@ -37,6 +41,8 @@ pub enum Start {
     Fresh,
     /// The record was lost, and all have restarted; claims have their epoch.
     Restored,
+    /// The record was lost after a hand-over; nothing restarted.
+    Forgotten,
     /// A primary with its replicas, of which nothing is on record or on claims.
     Skeleton,
     /// Nor do claims; the first pod's data is gone as well.
@@ -66,6 +72,8 @@ pub const NOTHING: Scenario = Scenario {
     available: false,
     torn: false,
     tail: false,
+    rdb: false,
+    never: 0,
     odd: false,
     eager: false,
     start: Start::Established,
@@ -81,6 +89,8 @@ pub const NOTHING: Scenario = Scenario {
         cut: 0,
         late: 0,
         delete: 0,
+        full: 0,
+        vouch: 0,
         die: 0,
         writes: 0,
         pings: 0,
@@ -123,6 +133,9 @@ impl Scenario {
         cut: u8 => budget.cut;
         late: u8 => budget.late;
         delete: u8 => budget.delete;
+        full: u8 => budget.full;
+        vouch: u8 => budget.vouch;
+        never: u8 => never;
         die: u8 => budget.die;
         writes: u8 => budget.writes;
         pings: u8 => budget.pings;
@@ -134,6 +147,7 @@ impl Scenario {
         torn => torn = true;
         tail_matters => tail = true;
         odd => odd = true;
+        rdb => rdb = true;
         eager => eager = true;
         outdated => outdated = true;
     }

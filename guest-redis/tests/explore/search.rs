@@ -51,19 +51,13 @@ pub fn explore(scenario: &Scenario, start: World, bounds: Bounds) -> Outcome {
     let mut actions = Vec::new();
     let mut healed = 0;
     let mut complete = true;
-    while let Some((number, world)) = frontier.pop_front() {
+    let mut violation = None;
+    'all: while let Some((number, world)) = frontier.pop_front() {
         if bounds.heal_every > 0 && (number as usize).is_multiple_of(bounds.heal_every) {
             healed += 1;
             if let Err(what) = world.comes_to_rest(scenario) {
-                let trace = trace(&reached, number, None);
-                let violation = Some(Violation { what, trace });
-                return Outcome {
-                    states: reached.len(),
-                    depth: depth(&reached),
-                    complete: false,
-                    healed,
-                    violation,
-                };
+                violation = Some(Violation { what, trace: trace(&reached, number, None) });
+                break;
             }
         }
         let level = reached[number as usize].depth;
@@ -72,15 +66,8 @@ pub fn explore(scenario: &Scenario, start: World, bounds: Bounds) -> Outcome {
             let next = match world.after(*action, scenario) {
                 Ok(next) => next,
                 Err(what) => {
-                    let trace = trace(&reached, number, Some(*action));
-                    let violation = Some(Violation { what, trace });
-                    return Outcome {
-                        states: reached.len(),
-                        depth: depth(&reached),
-                        complete: false,
-                        healed,
-                        violation,
-                    };
+                    violation = Some(Violation { what, trace: trace(&reached, number, Some(*action)) });
+                    break 'all;
                 }
             };
             if reached.len() >= bounds.states {
@@ -94,11 +81,8 @@ pub fn explore(scenario: &Scenario, start: World, bounds: Bounds) -> Outcome {
             }
         }
     }
-    Outcome { states: reached.len(), depth: depth(&reached), complete, healed, violation: None }
-}
-
-fn depth(reached: &[Reached]) -> u8 {
-    reached.last().map_or(0, |last| last.depth)
+    let depth = reached.last().map_or(0, |last| last.depth);
+    Outcome { states: reached.len(), depth, complete: complete && violation.is_none(), healed, violation }
 }
 
 fn trace(reached: &[Reached], mut number: u32, last: Option<Action>) -> Vec<Action> {

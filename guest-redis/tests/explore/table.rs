@@ -61,6 +61,29 @@ pub const WIDE: &[Scenario] = &[
     THREE.named("scale-up").edit(Edit::Replicas(3, 1), 1).faults(1).crash(1).cut(1).lose(1).writes(1),
     THREE.named("hibernate").edit(Edit::Hibernate, 2).faults(1).crash(1).cut(1).lose(1).writes(1),
     ALL.named("available").available().faults(2),
+    ALL.named("available-late").available().faults(3).late(2).die(0),
+    THREE.named("available-tail").available().tail_matters().faults(3).tail(1).lose(1).crash(2).writes(1),
+    PAIR.any().named("available-pair").available().faults(3),
+    ALL.named("late-two").faults(3).late(2).die(0),
+    ALL.named("never").never(0b010).faults(2),
+    THREE.named("rdb").rdb().faults(2).crash(2).lose(1).cut(1).writes(2),
+    THREE.named("rdb-tail").rdb().tail_matters().faults(3).tail(1).crash(2).cut(1).writes(1),
+    THREE.named("full").faults(3).full(1).cut(2).writes(1),
+    ALL.named("vouch").vouch(1).faults(2),
+    THREE.named("forgotten").start(Start::Forgotten).faults(2).crash(1).cut(1).lose(1).writes(1),
+    THREE
+        .named("tail-switch")
+        .tail_matters()
+        .edit(Edit::Switchover(1), 1)
+        .faults(3)
+        .tail(1)
+        .crash(2)
+        .cut(1)
+        .writes(1),
+    THREE.named("tail-fresh").tail_matters().start(Start::Fresh).faults(3).tail(1).cut(1).crash(1).writes(2),
+    THREE.named("scale-late").edit(Edit::Replicas(1, 0), 2).faults(3).late(2).cut(1).writes(1),
+    THREE.named("raise-late").edit(Edit::Min(2), 2).faults(3).late(2).crash(1).cut(1).writes(1),
+    THREE.named("lower-late").edit(Edit::Min(0), 2).faults(3).late(2).crash(1).cut(1).writes(1),
 ];
 
 /// Small enough to be explored to the last state.
@@ -82,6 +105,37 @@ pub const WHOLE: &[Scenario] = &[
     THREE.eager().named("whole-lose").faults(2).crash(1).lose(1).writes(1),
     THREE.eager().named("whole-tail").tail_matters().faults(2).tail(1).crash(1).writes(1),
     PAIR.named("whole-tail-pair").tail_matters().faults(2).tail(1).cut(1).crash(1).writes(1),
+    THREE
+        .eager()
+        .named("whole-tail-switch")
+        .tail_matters()
+        .edit(Edit::Switchover(1), 1)
+        .faults(2)
+        .tail(1)
+        .crash(1)
+        .writes(1),
+    THREE.eager().named("whole-tail-delete").tail_matters().faults(3).tail(1).delete(1).crash(1).writes(1),
+    THREE
+        .eager()
+        .named("whole-tail-fresh")
+        .tail_matters()
+        .start(Start::Fresh)
+        .faults(2)
+        .tail(1)
+        .cut(1)
+        .writes(2),
+    THREE.eager().named("whole-never").never(0b100).faults(2).crash(1).cut(1).writes(1),
+    THREE.eager().named("whole-rdb").rdb().faults(2).crash(2).writes(1),
+    THREE.eager().named("whole-rdb-tail").rdb().tail_matters().faults(2).tail(1).crash(1).writes(1),
+    THREE.named("whole-full").faults(3).full(1).cut(2),
+    PAIR.named("whole-available-pair").available().faults(2).lose(1).crash(1),
+    PAIR.named("whole-vouch").faults(3).vouch(1).crash(2).cut(1).writes(1),
+    THREE.eager().named("whole-forgotten").start(Start::Forgotten).faults(2).crash(1).cut(1).writes(1),
+    THREE.eager().named("whole-scale-late").edit(Edit::Replicas(1, 0), 2).faults(2).late(1).cut(1).writes(1),
+    THREE.eager().named("whole-raise-late").edit(Edit::Min(2), 2).faults(2).late(1).crash(1).writes(1),
+    THREE.eager().named("whole-lower-late").edit(Edit::Min(0), 2).faults(2).late(1).cut(1),
+    PAIR.min(1).named("whole-tail-cut").tail_matters().faults(2).tail(1).cut(1).writes(1),
+    PAIR.min(1).eager().named("whole-pair-late-users").faults(3).late(1).delete(1).cut(1).writes(1),
     THREE.eager().named("whole-blackout").faults(2).blackout(2).writes(1),
     THREE.eager().named("whole-cut").faults(1).cut(1).writes(1),
     THREE.eager().named("whole-cut-two").faults(2).cut(2).writes(1),
@@ -159,6 +213,7 @@ pub fn start(scenario: &Scenario) -> World {
         confirmed: 0,
         service: None,
         claims: [0; SLOTS],
+        vouched: [0; SLOTS],
         want: Want { replicas: scenario.pods - 1, min: scenario.min, switchover: None, hibernated: false },
         budget: scenario.budget,
         record: Shared::new(Record::default()),
@@ -185,6 +240,12 @@ pub fn start(scenario: &Scenario) -> World {
         world.claims = [0; SLOTS];
         world.promised = None;
     }
+    if scenario.start == Start::Forgotten {
+        world.want.switchover = Some((100, 1));
+        world = world.at_rest(scenario).unwrap_or_else(|what| panic!("{}: {what}", scenario.name)).0;
+        world.record = Shared::new(Record::default());
+        world.promised = None;
+    }
     if matches!(scenario.start, Start::Restored | Start::Stranded) {
         lose_record(&mut world, scenario);
     }
@@ -198,7 +259,8 @@ fn lose_record(world: &mut World, scenario: &Scenario) {
     world.confirm();
     for slot in world.slots() {
         world.crash(slot, slot != 0 || scenario.start == Start::Restored, false);
-        world.start(slot);
+        world.start(slot, scenario);
+        world.at_mut(slot).booting = false;
         world.at_mut(slot).ended = 0;
     }
     world.record = Shared::new(Record::default());

@@ -44,7 +44,9 @@ pub enum Follows {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Link {
     None,
-    /// A full sync is being loaded: nothing it is told is obeyed.
+    /// A full sync is on its way: the primary may count it already.
+    Transfer(u8),
+    /// It is being loaded: nothing it is told is obeyed.
     Loading(u8),
     Up(u8),
 }
@@ -69,8 +71,14 @@ pub struct Lineage {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Late {
     ToDead(Epoch),
-    Promote,
+    Promote(u8),
     Attach(u8, u8),
+    /// Users set and dropped, as bits.
+    Users(u32, u32),
+    Configure(u8),
+    Pause,
+    Unpause,
+    KickClients,
 }
 
 /// A pod with its process and its disk.
@@ -89,6 +97,8 @@ pub struct Process {
     pub ready: bool,
     /// The run whose end a termination message shows; 0 is none.
     pub ended: u8,
+    /// It loads what is on its disk: nothing it is told is obeyed.
+    pub booting: bool,
     pub follows: Follows,
     pub link: Link,
     pub down: Down,
@@ -127,6 +137,7 @@ impl Process {
             life: Life::Up,
             ready: false,
             ended: 0,
+            booting: false,
             follows: Follows::Dead(1),
             link: Link::None,
             down: Down::Never,
@@ -179,6 +190,10 @@ pub struct Budget {
     pub late: u8,
     /// A pod is deleted.
     pub delete: u8,
+    /// A replica needs a full sync: the backlog did not reach.
+    pub full: u8,
+    /// A person says that a process which is off is so; not a fault.
+    pub vouch: u8,
     /// The operator dies between two steps.
     pub die: u8,
     /// Writes of clients; not a fault.
@@ -243,6 +258,8 @@ pub struct World {
     pub confirmed: u8,
     pub service: Option<u8>,
     pub claims: [u8; SLOTS],
+    /// The pods of each name that a person vouched for; 0 is none.
+    pub vouched: [u8; SLOTS],
     pub want: Want,
     pub budget: Budget,
     pub record: Rc<Shared<Record>>,
@@ -277,10 +294,12 @@ impl World {
     /// The process a link leads to, if it is still that one and its own end holds.
     pub fn peer(&self, replica: u8) -> Option<u8> {
         let it = self.at(replica);
-        let (Link::Up(run) | Link::Loading(run)) = it.link else { return None };
+        let (Link::Up(run) | Link::Transfer(run) | Link::Loading(run)) = it.link else { return None };
         let Follows::Pod(slot, uid) = it.follows else { return None };
         let peer = self.at(slot);
         let same = peer.exists && peer.uid == uid && peer.run == run && peer.life != Life::Down;
+        // Whoever was demoted and promoted since has closed it.
+        let same = same && (matches!(it.link, Link::Transfer(_)) || it.lineage == peer.lineage);
         (same && peer.is_master() && peer.users & user(replica, it.run) != 0).then_some(slot)
     }
 

@@ -87,6 +87,7 @@ impl Case {
                 switchover_timeout_ms: 10_000,
                 switchover: None,
                 storage: true,
+                persistent: true,
                 paused: false,
                 hibernated: false,
                 pause_before_primary: false,
@@ -138,6 +139,8 @@ impl Case {
         case.silence(0);
         for pod in 1..pods {
             case.recruit(pod, 3, since_s);
+            let told = Some(NOW - u64::from(since_s) * 1000);
+            case.record.followers.insert(who(pod), Follower { dead: None, told });
         }
         case
     }
@@ -152,6 +155,7 @@ impl Case {
     pub fn phase(mut self, phase: Phase, cause: Cause) -> Self {
         self.record.epoch = 3;
         self.record.failover = Some(Failover {
+            id: 3,
             phase,
             cause,
             from: Some(who(0)),
@@ -159,6 +163,7 @@ impl Case {
             doubtful: Followers::new(),
             claim: None,
             started_at: NOW - 1000,
+            request: None,
         });
         self
     }

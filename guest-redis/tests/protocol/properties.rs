@@ -83,6 +83,7 @@ fn failovers() -> impl Strategy<Value = Failover> {
         followers(),
     )
         .prop_map(|(phase, cause, from, to, doubtful)| Failover {
+            id: 2,
             phase,
             cause,
             from,
@@ -90,6 +91,7 @@ fn failovers() -> impl Strategy<Value = Failover> {
             doubtful,
             claim: Some(1),
             started_at: NOW - 5000,
+            request: None,
         })
 }
 
@@ -121,6 +123,7 @@ fn records() -> impl Strategy<Value = Record> {
                 failover,
                 hibernated: false,
                 switched: None,
+                ..Record::default()
             }
         })
 }
@@ -234,12 +237,12 @@ proptest! {
                     prop_assert!(case.record.followers.contains_key(&act.on));
                 }
                 Order::ToDead(epoch) => prop_assert_eq!(epoch, case.record.epoch),
-                Order::Promote => {
+                Order::Promote(settings) => {
                     let target = case.record.failover.as_ref().and_then(|failover| failover.to.as_ref());
                     prop_assert_eq!(target.map(|target| target.who), Some(act.on));
                     let seen = &case.facts.answers.as_ref().unwrap()[&act.on.pod];
                     prop_assert_eq!(target.map(|target| target.replid), Some(seen.replid));
-                    prop_assert_eq!(seen.min_replicas, case.record.effective.min_replicas);
+                    prop_assert_eq!(settings, case.record.effective);
                 }
                 _ => {}
             }

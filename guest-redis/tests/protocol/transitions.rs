@@ -2,7 +2,7 @@
 
 use operlet_redis::protocol::facts::{Link, Role, Upstream};
 use operlet_redis::protocol::policy::{Mode, Request};
-use operlet_redis::protocol::record::{Cause, Follower, Phase, ReplId};
+use operlet_redis::protocol::record::{Cause, Failed, Follower, Incarnation, Phase, ReplId};
 use operlet_redis::protocol::step::Step;
 
 use crate::case::{Case, NOW, OTHER, address, run, uid, who};
@@ -55,6 +55,22 @@ fn a_first_primary_is_made_only_of_what_is_known_to_be_empty() {
             "Awaited([2])",
         ),
         (
+            "such a one, beside data of another",
+            with(Case::fresh(3, 1), |it| {
+                it.answer(0).role = Role::Primary;
+                it.answer(2).data = 1;
+            }),
+            "DataUnknown([2])",
+        ),
+        (
+            "its record is lost and a claim's mark is old",
+            with(Case::at_rest(3, 1), |it| {
+                it.record = Default::default();
+                it.facts.claims.insert(1, 7);
+            }),
+            "checkpoint epoch 8 primary Some(\"0.1\") M [\"1.1\", \"2.1\"]",
+        ),
+        (
             "two primaries and no record",
             with(Case::fresh(3, 1), |it| {
                 it.answer(0).role = Role::Primary;
@@ -74,13 +90,20 @@ fn a_replica_is_on_record_then_has_a_user_then_is_told() {
         })
     };
     let mut recorded = new();
-    let restarted = operlet_redis::protocol::record::Incarnation { run: run(2, 2), ..who(2) };
+    let restarted = Incarnation { run: run(2, 2), ..who(2) };
     recorded.record.followers.insert(restarted, Follower::default());
     let mut with_user = recorded.clone();
     with_user.answer(0).users.insert(run(2, 2));
     check([
         ("all is well", Case::at_rest(3, 1), "settle Keep None None"),
         ("it is not on record", new(), "M [\"1.1\", \"2.1+\", \"2.2\"]"),
+        (
+            "a user of nobody on record",
+            with(Case::at_rest(3, 1), |it| {
+                it.answer(0).users.insert(run(2, 9));
+            }),
+            "[0.1 users +0 -1]",
+        ),
         ("it has no user", recorded, "[0.1 users +1 -0]"),
         ("it has one", with_user, "[2.2 Attach(10.0.0.0)]"),
     ]);
@@ -182,21 +205,63 @@ fn a_fence_has_three_ways_and_no_fourth() {
         ("(c) only one of two", with(Case::fencing(3, 1, 9), |it| it.silence(2)), "Unfenced"),
         ("(c) with W = 0", Case::fencing(3, 0, 9), "Unfenced"),
         (
-            "(c) never linked, told just now",
-            with(Case::fencing(3, 1, 9), |it| it.answer(2).link = Link::Down { since_s: None }),
+            "(c) seen there for the first time",
+            with(Case::fencing(3, 1, 9), |it| {
+                it.record.followers.insert(who(2), Follower::default());
+            }),
             "checkpoint",
+        ),
+        (
+            "(c) not for long by the record's clock",
+            with(Case::fencing(3, 1, 9), |it| {
+                it.record.followers.insert(who(2), Follower { told: Some(NOW - 8000), dead: None });
+            }),
+            "Unfenced",
+        ),
+        (
+            "(c) not for long by its own",
+            with(Case::fencing(3, 1, 9), |it| it.answer(2).link = Link::Down { since_s: Some(8) }),
+            "Unfenced",
+        ),
+        (
+            "(c) never linked, told for long",
+            with(Case::fencing(3, 1, 9), |it| it.answer(2).link = Link::Down { since_s: None }),
+            "Promote/Lost",
         ),
         (
             "a person vouches",
             with(Case::fencing(3, 1, 0), |it| {
                 it.facts.vouched.insert(uid(0));
             }),
-            "Promote/Lost",
+            "primary Some(\"0.1+ carried\")",
+        ),
+        (
+            "a person vouched for a process before",
+            with(Case::fencing(3, 1, 0), |it| {
+                it.facts.vouched.insert(uid(0));
+                it.record.vouched.insert(uid(0));
+            }),
+            "Unfenced",
+        ),
+        (
+            "a person vouches for one that answers",
+            with(Case::fencing(3, 1, 0), |it| {
+                it.facts.vouched.insert(uid(1));
+            }),
+            "M [\"1.1\", \"2.1\"]",
         ),
         (
             "Available waits no longer",
-            with(Case::fencing(3, 1, 0), |it| it.policy.mode = Mode::Available),
+            with(Case::fencing(3, 1, 0), |it| {
+                it.policy.mode = Mode::Available;
+                it.record.lossy = Some(3);
+            }),
             "Promote/Lost",
+        ),
+        (
+            "which is on record",
+            with(Case::fencing(3, 1, 0), |it| it.policy.mode = Mode::Available),
+            "checkpoint epoch 3",
         ),
         (
             "Available with nobody",
@@ -237,10 +302,18 @@ fn who_is_elected_has_every_confirmed_write() {
             "to Some(\\\"2.1\\\")",
         ),
         (
+            "nor is one without what that one has",
+            with(dead(1), |it| {
+                it.facts.pods.get_mut(&1).unwrap().priority = 0;
+                it.answer(1).offset = 60;
+            }),
+            "NeverElected",
+        ),
+        (
             "a person accepts the loss",
             with(dead(1), |it| {
                 it.silence(2);
-                it.facts.accept_loss = true;
+                it.facts.accept_loss = Some(3);
             }),
             "to Some(\\\"1.1\\\")",
         ),
@@ -250,7 +323,7 @@ fn who_is_elected_has_every_confirmed_write() {
 #[test]
 fn a_promotion_is_confirmed_or_begun_anew() {
     let promoting = || with(Case::fencing(3, 1, 9).phase(Phase::Promote, Cause::Lost), |it| it.target(1));
-    let ready = || with(promoting(), |it| it.answer(1).min_replicas = 1);
+    let ready = promoting;
     let done = || {
         with(ready(), |it| {
             let answer = it.answer(1);
@@ -259,12 +332,11 @@ fn a_promotion_is_confirmed_or_begun_anew() {
         })
     };
     check([
-        ("its settings are not in force", promoting(), "[1.1 Configure"),
-        ("they are", ready(), "[1.1 Promote]"),
+        ("it is told, with the settings on record", promoting(), "[1.1 Promote(Effective { min_replicas: 1,"),
         (
             "it is the primary",
             done(),
-            "primary Some(\"1.1\") M [\"2.1\"] former [\"2.1\"] W 1 Q 1 failover Some(\"Open/Lost",
+            "primary Some(\"1.1\") M [\"2.1\"] former [\"0.1\", \"2.1\"] W 1 Q 1 failover Some(\"Open/Lost",
         ),
         (
             "of another lineage",
@@ -319,6 +391,24 @@ fn a_full_restart_goes_by_the_claim_of_the_primary() {
             "NotProvenDead",
         ),
         (
+            "a member with data that never had the id, before it is carried",
+            with(all(3), |it| {
+                it.record.primary.as_mut().unwrap().carried = false;
+                let restarted = Incarnation { run: run(2, 2), ..who(2) };
+                it.record.followers.insert(restarted, Follower::default());
+            }),
+            "NotProvenDead",
+        ),
+        (
+            "Available waits for what is loading",
+            with(all(3), |it| {
+                (it.answer(0).data, it.answer(2).loading) = (0, true);
+                it.policy.mode = Mode::Available;
+                it.policy.recovery_timeout_ms = 1000;
+            }),
+            "ClaimLost(0)",
+        ),
+        (
             "Available takes the largest, in time",
             with(all(3), |it| {
                 it.answer(0).data = 0;
@@ -342,7 +432,28 @@ fn a_reign_opens_when_w_followers_carry_it() {
     let carried = || with(open(), |it| it.record.primary.as_mut().unwrap().carried = true);
     check([
         ("Q carry it", open(), "checkpoint epoch 3 primary Some(\"0.1 carried\")"),
-        ("the Service is closed", carried(), "settle Select(0)"),
+        ("its claim has an older mark", carried(), "settle Keep"),
+        (
+            "the Service is closed",
+            with(carried(), |it| {
+                it.facts.claims.insert(0, 3);
+            }),
+            "settle Select(0)",
+        ),
+        (
+            "none carries it for long",
+            with(open(), |it| {
+                it.answer(1).offset = 3;
+                it.answer(2).offset = 3;
+                it.record.failover.as_mut().unwrap().started_at = NOW - 300_000;
+            }),
+            "Unopened(1)",
+        ),
+        (
+            "its backlog was freed",
+            with(Case::at_rest(3, 1), |it| it.answer(0).replid = OTHER),
+            "primary Some(\"0.1\") M [\"1.1\", \"2.1\"] former [\"1.1\", \"2.1\"]",
+        ),
         ("it is open", with(carried(), |it| it.facts.service.selects = Some(0)), "failover None"),
         (
             "none carries it",
@@ -373,10 +484,20 @@ fn a_switchover_waits_for_the_offset() {
     let paused = || {
         with(begun(), |it| {
             let Step::Act(acts) = it.step() else { panic!("no pause") };
-            it.facts.tried.extend(acts.iter().map(|act| act.digest()));
+            it.facts.tried.extend(acts.iter().map(Act::tried));
         })
     };
     check([
+        (
+            "it is asked for anew after one that failed",
+            with(asked(), |it| it.record.failed = Some(Failed { at: NOW - 1, times: 9 })),
+            "HandOver/Planned",
+        ),
+        (
+            "one failed",
+            with(Case::at_rest(3, 1), |it| it.record.failed = Some(Failed { at: NOW - 1, times: 1 })),
+            "SwitchoverFailed { times: 1 }",
+        ),
         ("it is asked for", asked(), "HandOver/Planned to Some(\\\"2.1\\\")"),
         ("it was dealt with", with(asked(), |it| it.record.switched = Some(5)), "settle Keep"),
         ("the target is not in sync", with(asked(), |it| it.answer(2).loading = true), "settle Keep"),
@@ -413,20 +534,37 @@ fn a_roll_takes_replicas_one_at_a_time_and_hands_over_at_last() {
         (
             "one goes already",
             with(outdated(&[0, 1, 2]), |it| it.facts.pods.get_mut(&1).unwrap().terminating = true),
-            "settle Keep None",
+            "UpdateBlocked { pod: 2, awaited: [1] }",
         ),
         (
             "the other is not in sync",
+            with(outdated(&[0, 2]), |it| {
+                it.answer(0).members.insert(run(1, 1), false);
+            }),
+            "UpdateBlocked { pod: 2, awaited: [1] }",
+        ),
+        (
+            "one is broken, the other not",
             with(outdated(&[0, 1, 2]), |it| {
                 it.answer(0).members.insert(run(1, 1), false);
             }),
-            "settle Keep None",
+            "Deletion { pod: 1,",
+        ),
+        (
+            "the primary handed over in vain a moment ago",
+            with(outdated(&[0]), |it| it.record.failed = Some(Failed { at: NOW - 1000, times: 1 })),
+            "SwitchoverFailed { times: 1 }",
+        ),
+        (
+            "a while ago",
+            with(outdated(&[0]), |it| it.record.failed = Some(Failed { at: NOW - 20_000, times: 1 })),
+            "HandOver/Planned",
         ),
         ("only the primary is old", outdated(&[0]), "HandOver/Planned"),
         (
             "stop before the primary",
             with(outdated(&[0]), |it| it.policy.pause_before_primary = true),
-            "settle Keep None",
+            "UpdateBlocked { pod: 0, awaited: [] }",
         ),
     ]);
 }
@@ -434,13 +572,20 @@ fn a_roll_takes_replicas_one_at_a_time_and_hands_over_at_last() {
 #[test]
 fn w_is_lowered_on_record_first_and_raised_there_last() {
     let wants = |min| with(Case::at_rest(3, 1), |it| it.policy.wanted.min_replicas = min);
-    let in_force = || with(wants(2), |it| it.answer(0).min_replicas = 2);
+    let found = || with(wants(2), |it| it.answer(0).min_replicas = 2);
+    let in_force = || {
+        with(found(), |it| {
+            let Step::Act(acts) = it.step() else { panic!("nothing is set") };
+            it.facts.done.extend(acts.iter().map(Act::tried));
+        })
+    };
     let recorded = || with(in_force(), |it| it.record.effective.min_replicas = 2);
     check([
         ("lower", wants(0), "W 0 Q 1 failover None"),
         ("lower, on record", with(wants(0), |it| it.record.effective.min_replicas = 0), "[0.1 Configure"),
         ("raise", wants(2), "[0.1 Configure"),
         ("raise, one is away", with(wants(2), |it| it.silence(2)), "settle Keep"),
+        ("in force, by an act unknown", found(), "[0.1 Configure"),
         ("in force", in_force(), "W 2 Q 1"),
         ("on record", recorded(), "prove 0.1 2"),
         ("proven", with(recorded(), |it| it.proof(2)), "W 2 Q 2"),
@@ -468,7 +613,7 @@ fn pods_leave_after_they_are_struck() {
     ]);
     let Step::Settle(settlement) = with(lowered(), |it| {
         it.facts.tried.extend(match it.step() {
-            Step::Act(acts) => acts.iter().map(|act| act.digest()).collect(),
+            Step::Act(acts) => acts,
             _ => Vec::new(),
         })
     })
@@ -492,6 +637,14 @@ fn hibernation_is_put_on_record_when_all_are_told() {
     check([
         ("it begins", asleep(), "Fence/Hibernate"),
         ("without storage", with(asleep(), |it| it.policy.storage = false), "CannotHibernate"),
+        (
+            "without persistence, the Service goes on",
+            with(asleep(), |it| {
+                it.policy.persistent = false;
+                it.facts.service.selects = None;
+            }),
+            "settle Select(0) None Some(CannotHibernate)",
+        ),
         ("all are told", told(), "M [] former [] W 1 Q 1 failover None"),
         ("one is silent", with(told(), |it| it.silence(2)), "Awaited([2])"),
         (

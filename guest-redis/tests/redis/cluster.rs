@@ -33,6 +33,8 @@ pub(crate) struct Cluster {
     pub(crate) carry: Vec<u8>,
     probes: Vec<Probe>,
     pub(crate) reports: Vec<ProbeReport>,
+    /// The application's password, if its author gives one.
+    pub(crate) password: String,
     /// Every event so far.
     pub(crate) events: Vec<Event>,
     /// Every call so far.
@@ -72,6 +74,7 @@ impl Cluster {
             carry: Vec::new(),
             probes: Vec::new(),
             reports: Vec::new(),
+            password: "of its author's own".to_owned(),
             events: Vec::new(),
             calls: Vec::new(),
             count: 0,
@@ -165,9 +168,18 @@ impl Cluster {
     }
 
     fn answer(&mut self, question: Question) -> Answer {
-        let Request::Exchange(exchange) = &question.request else { panic!("{question:?}") };
-        let end = self.servers.say(exchange, &self.operator(), self.now_ms);
-        Answer { id: question.id, response: Response::Exchange(end), extensions: Vec::new() }
+        let response = match &question.request {
+            Request::Exchange(exchange) => {
+                Response::Exchange(self.servers.say(exchange, &self.operator(), self.now_ms))
+            }
+            // A Secret of somebody else's.
+            Request::Get(key) => {
+                let data = json!({"password": BASE64.encode(&self.password)});
+                Response::Object(Some(json!({"metadata": {"name": key.name}, "data": data}).to_string()))
+            }
+            Request::List(_) => panic!("{question:?}"),
+        };
+        Answer { id: question.id, response, extensions: Vec::new() }
     }
 
     fn operator(&self) -> Operator {
@@ -339,7 +351,18 @@ impl Cluster {
         let claim = self.objects.get(&("PersistentVolumeClaim".to_owned(), format!("data-{name}")));
         let keys = claim.and_then(|claim| claim["status"]["keys"].as_u64()).unwrap_or(0);
         let server = Server::boot(self.count, &uid, &format!("10.0.0.{}", pod + 10), &announced, keys);
+        let server = self.with_files(server);
         self.servers.0.insert(pod, server);
+    }
+
+    /// What its volumes hold when a server starts.
+    fn with_files(&self, server: Server) -> Server {
+        let name = self.name();
+        let redis_conf = &self.object(&kinds::CONFIG_MAP, &format!("{name}-config"))["data"]["redis.conf"];
+        let own = self.objects.get(&("Secret".to_owned(), format!("{name}-auth")));
+        let own = own.map(|secret| BASE64.decode(secret["data"]["password"].as_str().unwrap()).unwrap());
+        let password = own.map_or_else(|| self.password.clone(), |own| String::from_utf8(own).unwrap());
+        server.with_files(redis_conf.as_str().unwrap(), &password)
     }
 
     /// The status of a pod as the kubelet writes it.
@@ -404,6 +427,7 @@ impl Cluster {
         let before = self.servers.0[&pod].clone();
         self.count += 1;
         let next = Server::boot(self.count, &before.uid, &before.address, &before.name, before.keys);
+        let next = self.with_files(next);
         self.servers.0.insert(pod, next);
         let mut object = self.objects[&("Pod".to_owned(), self.pod(pod))].clone();
         let mut status = object["status"].take();

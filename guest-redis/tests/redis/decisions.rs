@@ -92,19 +92,21 @@ fn a_replica_that_fails_degrades_a_redis_that_ran() {
 fn a_changed_configuration_is_applied_when_every_pod_runs_with_it() {
     let mut cluster = settled(json!({}));
     let before = cluster.status()["config"]["applied"].clone();
-    cluster.change(json!({"config": {"maxclients": "7"}}));
+    cluster.change(json!({"config": {"databases": "7"}}));
     let outcome = cluster.reconcile();
-    assert_eq!(condition(&outcome, "ConfigApplied"), (ConditionStatus::False, "RollingOut"));
-    assert_eq!(cluster.status()["config"], Value::Null, "nobody runs with it yet");
+    assert_eq!(condition(&outcome, "ConfigApplied").0, ConditionStatus::False);
+    assert_eq!(cluster.status()["config"]["applied"], Value::Null, "nobody runs with it yet");
     assert_eq!(cluster.run(100).conditions.len(), outcome.conditions.len());
     assert_eq!(cluster.status()["phase"], "Updating");
     let outcome = cluster.settle();
     assert_eq!(condition(&outcome, "ConfigApplied").0, ConditionStatus::True);
     let applied = cluster.status()["config"]["applied"].clone();
     assert_ne!(applied, before);
+    let set = cluster.object(&kinds::STATEFUL_SET, "sample");
+    let wanted = &set["spec"]["template"]["metadata"]["annotations"]["redis.operlet.dev/config-hash"];
     for pod in ["sample-0", "sample-1", "sample-2"] {
         let annotations = &cluster.object(&kinds::POD, pod)["metadata"]["annotations"];
-        assert_eq!(annotations["redis.operlet.dev/config-hash"], applied, "{pod}");
+        assert_eq!(&annotations["redis.operlet.dev/config-hash"], wanted, "{pod}");
     }
 }
 
@@ -177,11 +179,41 @@ fn a_paused_redis_is_left_alone() {
 }
 
 #[test]
+fn a_setting_that_can_change_while_servers_run_restarts_none() {
+    let mut cluster = settled(json!({}));
+    let pods = || {
+        |cluster: &Cluster| -> Vec<String> {
+            cluster.servers.0.values().map(|server| server.run.clone()).collect()
+        }
+    };
+    let before = (pods()(&cluster), cluster.status()["config"]["applied"].clone());
+    cluster.change(json!({"config": {"maxclients": "7"}}));
+    let outcome = cluster.settle();
+    assert_eq!(condition(&outcome, "ConfigApplied"), (ConditionStatus::True, "Applied"));
+    assert_eq!(pods()(&cluster), before.0);
+    assert_ne!(cluster.status()["config"]["applied"], before.1);
+}
+
+#[test]
 fn storage_cannot_be_added_to_a_redis_without() {
     let mut cluster = settled(json!({}));
     cluster.change(json!({"storage": {"size": "1Gi"}}));
-    let failure = failure(&mut cluster);
-    assert!(matches!(failure, Failure::Invalid(message) if message.starts_with("spec.storage:")));
+    let outcome = cluster.run(2000);
+    assert_eq!(condition(&outcome, "ConfigApplied").0, ConditionStatus::False);
+    assert!(message(&outcome, "ConfigApplied").contains("spec.storage:"), "{outcome:?}");
+    let mut new = fresh(json!({"replicas": 99}));
+    assert!(matches!(failure(&mut new), Failure::Invalid(message) if message.starts_with("spec.replicas:")));
+}
+
+#[test]
+#[ignore = "the Service stays closed: what is held back with the spec is not clear yet"]
+fn a_redis_whose_spec_is_wrong_fails_over_all_the_same() {
+    let mut cluster = settled(json!({}));
+    cluster.change(json!({"storage": {"size": "1Gi"}}));
+    cluster.reconcile();
+    cluster.kill(0);
+    cluster.run(5000);
+    assert_eq!(cluster.selected(), "sample-1");
 }
 
 #[test]
@@ -213,7 +245,7 @@ fn a_record_that_cannot_be_read_is_named_and_nothing_is_decided() {
 #[test]
 fn a_change_of_primary_that_cannot_be_read_is_named_as_well() {
     let mut cluster = settled(json!({}));
-    let failover = json!({"phase": "Fence", "cause": "Lost", "startedAt": "2026-11-23T00:00:00Z"});
+    let failover = json!({"id": 3, "phase": "Fence", "cause": "Lost", "startedAt": "2026-11-23T00:00:00Z"});
     for (name, value) in
         [("phase", "Later"), ("cause", "Boredom"), ("startedAt", "yesterday"), ("claim", "x")]
     {

@@ -2,8 +2,12 @@
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
-use operlet_redis::talk::{resp::Reply, users::Operator};
+use operlet_redis::talk::{
+    resp::Reply,
+    users::{Operator, hex},
+};
 use operlet_sdk::{Exchange, ExchangeEnd, PartialReplies};
+use sha2::{Digest as _, Sha256};
 
 /// One process.
 #[derive(Debug, Clone)]
@@ -27,7 +31,10 @@ pub(crate) struct Server {
     pub(crate) keys: u64,
     /// `r-*` users and their passwords.
     pub(crate) users: BTreeMap<String, String>,
+    /// What its configuration file says, and what it was told since.
     settings: BTreeMap<String, String>,
+    /// Hashes of the passwords of the application.
+    pub(crate) passwords: Vec<String>,
     /// It is there, and says nothing.
     pub(crate) is_frozen: bool,
     /// Its offset never is the primary's.
@@ -42,7 +49,7 @@ fn id(class: char, number: u64) -> String {
 impl Server {
     /// A process that just booted: a replica of nobody.
     pub(crate) fn boot(number: u64, uid: &str, address: &str, name: &str, keys: u64) -> Self {
-        let settings = [("min-replicas-to-write", "0"), ("min-replicas-max-lag", "10")];
+        let defaults = [("min-replicas-to-write", "0"), ("min-replicas-max-lag", "10")];
         Self {
             uid: uid.to_owned(),
             run: id('a', number),
@@ -57,10 +64,20 @@ impl Server {
             down_since_ms: None,
             keys,
             users: BTreeMap::new(),
-            settings: settings.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
+            settings: defaults.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
+            passwords: Vec::new(),
             is_frozen: false,
             is_ahead: false,
         }
+    }
+
+    /// With what the mounted files say.
+    pub(crate) fn with_files(mut self, redis_conf: &str, password: &str) -> Self {
+        let lines = redis_conf.lines().filter_map(|line| line.split_once(' '));
+        let lines = lines.map(|(name, value)| (name.to_owned(), value.trim_matches('"').to_owned()));
+        self.settings.extend(lines);
+        self.passwords = vec![hash(password)];
+        self
     }
 
     fn setting(&self, name: &str) -> &str {
@@ -130,6 +147,19 @@ impl Server {
             ["ACL", "USERS"] => {
                 let own = ["default", "operlet", "operlet-health", "operlet-probe"];
                 array(own.into_iter().chain(self.users.keys().map(String::as_str)).map(bulk))
+            }
+            ["ACL", "GETUSER", "default"] => {
+                let passwords = array(self.passwords.iter().map(|password| bulk(password)));
+                array([bulk("flags"), array([bulk("on")]), bulk("passwords"), passwords])
+            }
+            ["ACL", "SETUSER", "default", rules @ ..] => {
+                for rule in rules {
+                    match rule.strip_prefix('#') {
+                        Some(password) => self.passwords.push(password.to_owned()),
+                        None => self.passwords.clear(),
+                    }
+                }
+                simple("OK")
             }
             ["ACL", "SETUSER", user, rules @ ..] => {
                 let password = rules.iter().find_map(|rule| rule.strip_prefix('>')).unwrap();
@@ -274,6 +304,11 @@ impl Servers {
         };
         linked.map(replica).collect()
     }
+}
+
+/// As servers tell passwords from one another.
+fn hash(password: &str) -> String {
+    hex(&Sha256::digest(password.as_bytes()))
 }
 
 fn simple(text: &str) -> String {
