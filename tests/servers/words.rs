@@ -249,7 +249,7 @@ fn a_watch_says_the_same_until_something_changes() {
         };
         let before = round();
         assert_eq!(round(), before);
-        talk.done(0, BOOTED, Order::Promote);
+        talk.done(0, BOOTED, Order::Promote(W));
         let promoted = round();
         assert_ne!(promoted, before, "it is a primary");
         talk.done(0, Role::Primary, Order::Configure(Effective { min_replicas: 1, max_lag_s: 5 }));
