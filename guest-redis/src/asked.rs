@@ -158,7 +158,7 @@ impl<'a> Processes<'a> {
             Some((ordinal, look::read(it.end?, &pod.metadata.uid, &places)?))
         };
         facts.answers = Some(looks.filter_map(answer).collect());
-        let proof = rounds.iter().filter(|it| it.what == PROVE && Some(it.round) > looked).next_back();
+        let proof = rounds.iter().rfind(|it| it.what == PROVE && Some(it.round) > looked);
         facts.proof = proof.zip(primary).map(|(proof, primary)| {
             // One that cannot be read proves nothing.
             let none = Proof { run: primary.run, acks: 0 };

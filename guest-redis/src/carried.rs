@@ -27,16 +27,22 @@ pub(crate) struct Carried {
     waiting: Option<(u64, Millis)>,
 }
 
-/// How far a change of primary had come.
+/// What the record said at the end of a reconcile.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Told {
     pub(crate) epoch: Epoch,
-    pub(crate) phase: Option<String>,
-    /// Why, while it is under way.
-    pub(crate) cause: Option<String>,
-    /// When it began, while it is under way.
-    pub(crate) started: Option<Millis>,
+    /// The change of primary that was under way.
+    pub(crate) change: Option<Change>,
+}
+
+/// How far a change of primary had come.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Change {
+    pub(crate) phase: String,
+    pub(crate) cause: String,
+    pub(crate) started: Millis,
 }
 
 /// The probe that watches a pod: its id begins with this.
@@ -108,4 +114,87 @@ impl Carried {
 /// When to look again: less often the longer the same is waited for.
 pub(crate) fn pace(again_ms: Millis, waited_ms: Millis) -> Millis {
     again_ms.max((waited_ms / PACE).min(PACE_MAX_MS))
+}
+
+#[cfg(test)]
+mod tests {
+    use operlet_sdk::{PartialReplies, ProbeReport, testing};
+
+    use super::*;
+    use crate::protocol::record::{RunId, Uid};
+
+    const PRIMARY: Incarnation = Incarnation { pod: 0, uid: Uid([7; 16]), run: RunId([1; 20]) };
+
+    fn at(now_ms: Millis, end: Option<(ExchangeEnd, Millis)>) -> Observation {
+        let report = end.map(|(end, since_ms)| ProbeReport {
+            id: "watch/07070707-0707-0707-0707-070707070707".to_owned(),
+            end,
+            since_ms,
+            extensions: Vec::new(),
+        });
+        let probes = report.into_iter().collect();
+        Observation { now_ms, probes, ..testing::observation(&()) }
+    }
+
+    fn timeout() -> ExchangeEnd {
+        ExchangeEnd::Timeout(PartialReplies { replies: Vec::new(), rest: Vec::new() })
+    }
+
+    #[test]
+    fn silence_is_counted_from_the_first_that_is_known_of_it() {
+        let mut carried = Carried::default();
+        assert_eq!(carried.silent_ms(&PRIMARY, &at(5000, None)), 0);
+        assert_eq!(
+            carried.silent_ms(&PRIMARY, &at(5000, Some((timeout(), 2000)))),
+            4000,
+            "the round before, too"
+        );
+        let replies = ExchangeEnd::Replies(Vec::new());
+        assert_eq!(carried.silent_ms(&PRIMARY, &at(5000, Some((replies, 2000)))), 0);
+
+        carried.note_silence(Some(&PRIMARY), true, &at(5000, None));
+        assert_eq!(carried.silent_ms(&PRIMARY, &at(6000, None)), 1000);
+        assert_eq!(
+            carried.silent_ms(&PRIMARY, &at(6000, Some((ExchangeEnd::Refused, 5500)))),
+            1000,
+            "the earlier one"
+        );
+        assert_eq!(carried.silent_ms(&PRIMARY, &at(4000, None)), 0, "a clock that was set back");
+        let reborn = Incarnation { run: RunId([2; 20]), ..PRIMARY };
+        assert_eq!(carried.silent_ms(&reborn, &at(6000, None)), 0, "another process");
+
+        carried.note_silence(Some(&PRIMARY), true, &at(6000, None));
+        assert_eq!(carried.silent_ms(&PRIMARY, &at(7000, None)), 2000, "it goes on");
+        carried.note_silence(Some(&PRIMARY), false, &at(7000, None));
+        assert_eq!(carried.silent_ms(&PRIMARY, &at(8000, None)), 0, "it spoke");
+    }
+
+    #[test]
+    fn what_is_waited_for_longer_is_looked_at_less_often() {
+        let mut carried = Carried::default();
+        let waited = [500, 1000, 10_500].map(|now| carried.wait(Some("a"), now));
+        assert_eq!(waited, [0, 500, 10_000]);
+        assert_eq!(carried.wait(Some("b"), 10_600), 0, "something else");
+        assert_eq!(carried.wait(Some("b"), 70_600), 60_000);
+        assert_eq!(carried.wait(None, 70_600), 0);
+        assert_eq!(carried.wait(Some("b"), 70_600), 0, "there was nothing to wait for");
+        let paces = [0, 1000, 30_000, 60_000, 1_000_000].map(|waited_ms| pace(200, waited_ms));
+        assert_eq!(paces, [200, 200, 500, 1000, 5000]);
+        assert_eq!((pace(0, 0), pace(7000, 1_000_000)), (0, 7000), "never sooner than was asked for");
+    }
+
+    #[test]
+    fn what_is_carried_is_read_again_and_anything_else_is_nothing() {
+        let mut carried = Carried::default();
+        carried.note_silence(Some(&PRIMARY), true, &at(5000, None));
+        carried.wait(Some("a"), 5000);
+        let change = Change { phase: "Fence".to_owned(), cause: "Lost".to_owned(), started: 3 };
+        carried.told = Some(Told { epoch: 3, change: Some(change) });
+        let carry = carried.write();
+        assert_eq!(Carried::read(&Observation { carry, ..at(0, None) }), carried);
+        for other in ["", "{", "[]", r#"{"told": 7}"#, r#"{"of": "another version"}"#] {
+            let carry = other.as_bytes().to_vec();
+            assert_eq!(Carried::read(&Observation { carry, ..at(0, None) }), Carried::default(), "{other}");
+        }
+    }
 }

@@ -28,6 +28,7 @@ pub mod talk;
 mod upkeep;
 mod validate;
 
+pub use build::users as acl;
 use operlet_sdk::{Decision, Failure, Kind, Manifest, Observation, Operator, kinds};
 
 /// The kind `Redis`.

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::{
-    names::{EPOCH_ANNOTATION, Names, POD_NAME_LABEL, REVISION_LABEL, SERVICE_NAME_LABEL},
+    names::{CONFIG_ANNOTATION, EPOCH_ANNOTATION, Names, POD_NAME_LABEL, REVISION_LABEL, SERVICE_NAME_LABEL},
     protocol::record::{Epoch, Ordinal},
 };
 
@@ -100,6 +100,11 @@ impl Pod<'_> {
 
     fn containers(&self) -> impl Iterator<Item = &ContainerStatus<'_>> {
         self.status.container_statuses.iter().filter(|container| container.name == CONTAINER)
+    }
+
+    /// The hash of the configuration that it was started with.
+    pub(crate) fn config_hash(&self) -> Option<&str> {
+        self.metadata.annotations.get(CONFIG_ANNOTATION).map(Text::as_str)
     }
 
     /// What the pod was made from.

@@ -82,10 +82,9 @@ pub(crate) fn reconcile(observation: &Observation) -> Result<Decision, Failure> 
         invalid,
     };
 
-    let Some(operator) = operator(&observed)? else {
-        // Its Secret comes first: nobody can be spoken to before.
-        let settlement = Settlement { pods: Some(policy.pods()), ..Settlement::default() };
-        return case.settle(&settlement, &facts, carried, Vec::new(), &Upkeep::default());
+    let Some(operator) = operator(&observed, &names)? else {
+        // Its Secret comes first: nobody can be spoken to before, so no pod may come or go.
+        return case.settle(&Settlement::default(), &facts, carried, Vec::new(), &Upkeep::default());
     };
     let nonce = derive(&observation.entropy, &format!("nonce {}", observation.round));
     let line = Line { operator: &operator, transport: instance.transport(), nonce: &nonce };
@@ -195,15 +194,15 @@ impl Case<'_> {
 }
 
 /// Who the operator is to the servers; none if its Secret is not there yet.
-fn operator(observed: &Observed<'_>) -> Result<Option<Operator>, Failure> {
+fn operator(observed: &Observed<'_>, names: &Names<'_>) -> Result<Option<Operator>, Failure> {
     let Some(secret) = &observed.operator_secret else { return Ok(None) };
     let key = secret.entry("key").unwrap_or_default();
     Operator::from_key(&key).map(Some).ok_or_else(|| {
-        Failure::invalid(
-            "the Secret NAME-operator has no entry 'key' of 32 bytes or more: delete the Secret to have it made \
-             anew, and then each pod in turn"
-                .to_owned(),
-        )
+        Failure::invalid(format!(
+            "the Secret {} has no entry 'key' of 32 bytes or more: restore it. If it is lost, delete the Secret to have it \
+             made anew, and then each pod in turn, for the servers know the old one",
+            names.operator
+        ))
     })
 }
 

@@ -81,6 +81,16 @@ pub(crate) fn request(id: &str) -> u64 {
     crate::hash::fnv(id.bytes())
 }
 
+/// The word for a phase.
+pub(crate) fn phase(phase: Phase) -> &'static str {
+    name_of(&PHASES, &phase)
+}
+
+/// The word for a cause.
+pub(crate) fn cause(cause: Cause) -> &'static str {
+    name_of(&CAUSES, &cause)
+}
+
 struct Reader<'a> {
     names: &'a Names<'a>,
 }
@@ -174,8 +184,8 @@ impl Writer<'_> {
         status::Failover {
             id: failover.id,
             request: None,
-            phase: name_of(&PHASES, &failover.phase).to_owned(),
-            cause: name_of(&CAUSES, &failover.cause).to_owned(),
+            phase: phase(failover.phase).to_owned(),
+            cause: cause(failover.cause).to_owned(),
             from: failover.from.as_ref().map(|from| self.incarnation(from)),
             to: failover.to.as_ref().map(|to| status::Target {
                 who: self.incarnation(&to.who),
@@ -282,7 +292,162 @@ pub(crate) fn uuid(uid: &Uid) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::{
+        collection::{btree_map, btree_set},
+        option,
+        prelude::*,
+        sample::select,
+    };
+
     use super::*;
+    use crate::protocol::record::{
+        Effective, Failed, Failover, Follower, Incarnation, Primary, RunId, Target,
+    };
+
+    /// The last moment that a status has a text for.
+    const LAST_MS: Millis = YEAR_9999_MS;
+
+    fn incarnations() -> impl Strategy<Value = Incarnation> {
+        (0..9_u8, any::<[u8; 16]>(), any::<[u8; 20]>()).prop_map(|(pod, uid, run)| Incarnation {
+            pod,
+            uid: Uid(uid),
+            run: RunId(run),
+        })
+    }
+
+    fn moments() -> impl Strategy<Value = Option<Millis>> {
+        option::of(0..=LAST_MS)
+    }
+
+    fn followers() -> impl Strategy<Value = Followers> {
+        let follower = (moments(), moments()).prop_map(|(dead, told)| Follower { dead, told });
+        btree_map(incarnations(), follower, 0..9)
+    }
+
+    fn replids() -> impl Strategy<Value = ReplId> {
+        any::<[u8; 20]>().prop_map(ReplId)
+    }
+
+    fn offsets() -> impl Strategy<Value = u64> {
+        0..=i64::MAX.unsigned_abs()
+    }
+
+    fn primaries() -> impl Strategy<Value = Primary> {
+        (incarnations(), replids(), offsets(), any::<bool>(), moments())
+            .prop_map(|(who, replid, began, carried, dead)| Primary { who, replid, began, carried, dead })
+    }
+
+    fn changes() -> impl Strategy<Value = Failover> {
+        let target = (incarnations(), replids(), offsets());
+        let target = target.prop_map(|(who, replid, offset)| Target { who, replid, offset });
+        let phase = select(PHASES.map(|(_, phase)| phase).to_vec());
+        let cause = select(CAUSES.map(|(_, cause)| cause).to_vec());
+        let ends = (option::of(incarnations()), option::of(target));
+        (phase, cause, ends, followers(), option::of(0..9_u8), 0..=LAST_MS, (any::<u32>(), requests()))
+            .prop_map(|(phase, cause, (from, to), doubtful, claim, started_at, (id, request))| Failover {
+                id,
+                request: request.as_deref().map(self::request),
+                phase,
+                cause,
+                from,
+                to,
+                doubtful,
+                claim,
+                started_at,
+            })
+    }
+
+    /// Few, so that one is often the other.
+    fn requests() -> impl Strategy<Value = Option<String>> {
+        option::of(select(REQUESTS.map(str::to_owned).to_vec()))
+    }
+
+    const REQUESTS: [&str; 3] = ["one", "two", "2026-11-23 #3"];
+
+    fn records() -> impl Strategy<Value = Record> {
+        let effective = (any::<u8>(), any::<u32>());
+        let effective = effective.prop_map(|(min_replicas, max_lag_s)| Effective { min_replicas, max_lag_s });
+        let people = (option::of(primaries()), followers(), followers());
+        let failed = option::of((0..=LAST_MS, any::<u32>()).prop_map(|(at, times)| Failed { at, times }));
+        let vouched = btree_set(any::<[u8; 16]>().prop_map(Uid), 0..4);
+        let rest =
+            (effective, any::<u8>(), any::<bool>(), requests(), failed, option::of(any::<u32>()), vouched);
+        (1..u32::MAX, people, option::of(changes()), rest).prop_map(
+            |(epoch, (primary, followers, former), failover, rest)| {
+                let (effective, proven, hibernated, asked, failed, lossy, vouched) = rest;
+                let switched = asked.as_deref().map(request);
+                Record {
+                    epoch,
+                    primary,
+                    followers,
+                    former,
+                    effective,
+                    proven,
+                    failover,
+                    hibernated,
+                    switched,
+                    failed,
+                    lossy,
+                    vouched,
+                }
+            },
+        )
+    }
+
+    fn through_json(status: &RedisStatus) -> RedisStatus {
+        serde_json::from_str(&serde_json::to_string(status).unwrap()).unwrap()
+    }
+
+    /// A status that knows all requests but the one in the spec.
+    fn knowing(under_way: &str, dealt_with: &str) -> RedisStatus {
+        let failover = Writer { names: &Names::new("sample", "shop") }.failover(&Failover {
+            id: 0,
+            request: None,
+            phase: Phase::Fence,
+            cause: Cause::Lost,
+            from: None,
+            to: None,
+            doubtful: Followers::new(),
+            claim: None,
+            started_at: 0,
+        });
+        RedisStatus {
+            failover: Some(status::Failover { request: Some(under_way.to_owned()), ..failover }),
+            switchover: Some(status::Switchover { request_id: dealt_with.to_owned() }),
+            ..RedisStatus::default()
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(512) })]
+
+        #[test]
+        fn what_is_on_record_is_read_as_it_was_written(record in records()) {
+            let names = Names::new("sample", "shop");
+            let [one, two, three] = REQUESTS;
+            let mut status = RedisStatus::default();
+            write(&record, &names, Some(one), &knowing(two, three), &mut status);
+            let status = through_json(&status);
+            prop_assert_eq!(read(&status, &names).unwrap(), record.clone());
+            // Nor does it take the request in the spec, which may change, to know it again.
+            let mut again = RedisStatus::default();
+            write(&record, &names, Some("another"), &status, &mut again);
+            prop_assert_eq!(read(&through_json(&again), &names).unwrap(), record);
+        }
+    }
+
+    #[test]
+    fn before_the_first_epoch_nothing_is_on_record() {
+        let names = Names::new("sample", "shop");
+        let mut status = RedisStatus::default();
+        write(&Record::default(), &names, None, &RedisStatus::default(), &mut status);
+        assert_eq!(serde_json::to_string(&status).unwrap(), "{}");
+        assert_eq!(read(&status, &names).unwrap(), Record::default());
+        // As it was before there was a record.
+        let old = r#"{"stateVersion": 1, "primary": {"pod": "sample-0"}, "phase": "Running"}"#;
+        let old: RedisStatus = serde_json::from_str(old).unwrap();
+        assert_eq!(read(&old, &names).unwrap(), Record::default());
+    }
 
     #[test]
     fn a_uid_is_a_uuid() {

@@ -1,5 +1,6 @@
 //! What a call costs: a fresh instance of the real Redis component, shown a Redis
-//! of three pods with all that belongs to it, and the planning of what it decides.
+//! of three pods with all that belongs to it and what its servers answer, and the
+//! planning of what it decides.
 //! `cargo xtask bench call`
 
 #![allow(
@@ -110,12 +111,12 @@ fn observation(fixture: &Fixture) -> Observation {
         deleting: false,
         observed: kinds.collect(),
         departed: Vec::new(),
-        answers: Vec::new(),
-        round: 0,
+        answers: fixture.answers(),
+        round: fixture.round,
         now_ms: NOW_MS,
         entropy: [7; 32],
-        carry: Vec::new(),
-        probes: Vec::new(),
+        carry: fixture.carry(),
+        probes: fixture.probes(),
         settings: "{}".into(),
     }
 }

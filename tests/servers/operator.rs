@@ -25,7 +25,7 @@ use operlet_redis::{
 use operlet_sdk::Transport;
 
 use crate::{
-    server::{Server, operator},
+    server::{Server, UID, operator},
     wire::say,
 };
 
@@ -178,7 +178,7 @@ impl Redis {
         let line = self.line();
         let answer = |(ordinal, server): (Ordinal, &Server)| {
             let end = say(&line.look(POD), server.address);
-            Some((ordinal, look::read(&end, &places)?))
+            Some((ordinal, look::read(&end, UID, &places)?))
         };
         let answers: BTreeMap<_, _> = (0..).zip(&self.servers).filter_map(answer).collect();
         for (ordinal, answer) in &answers {
@@ -214,4 +214,4 @@ impl Redis {
     }
 }
 
-const POD: Pod<'static> = Pod { name: "a-0", uid: "u" };
+const POD: Pod<'static> = Pod { name: "a-0", uid: UID };

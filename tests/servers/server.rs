@@ -10,7 +10,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use operlet_redis::talk::users::Operator;
+use operlet_redis::{
+    acl,
+    talk::users::{self, Operator},
+};
 use tempfile::TempDir;
 
 use crate::image;
@@ -20,12 +23,11 @@ pub(crate) const PORT: u16 = 6379;
 /// How long a server may take to start.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// The uid of every pod here: a server's configuration file is called after it.
+pub(crate) const UID: &str = "u";
+
 pub(crate) fn operator() -> Operator {
-    Operator {
-        user: "operlet".to_owned(),
-        password: "of-the-operator".to_owned(),
-        replica_key: b"key of these tests".to_vec(),
-    }
+    Operator::from_key(&[b'k'; 32]).expect("the key is long enough")
 }
 
 /// A place for a server: its address and its data outlive the process.
@@ -57,10 +59,10 @@ impl Server {
         let (image, program) = self.image;
         let root = image::root(image);
         let operator = operator();
-        let secret = format!(">{}", operator.password);
+        let place = self.place_in(&root);
         let log = File::create(self.log()).unwrap();
         let mut command = Command::new("chroot");
-        command.arg(&root).arg(format!("/usr/bin/{program}"));
+        command.arg(&root).arg(format!("/usr/bin/{program}")).arg(format!("{place}/{UID}.conf"));
         let address = self.address.to_string();
         command.args(["--bind", &address, "--bind-source-addr", &address, "--port", &PORT.to_string()]);
         // The image has no other language.
@@ -77,8 +79,15 @@ impl Server {
         ]);
         command.args(["--repl-ping-replica-period", "1", "--repl-timeout", "5"]);
         command.args(["--replica-announce-ip", &self.name()]);
-        command.args(["--user", &operator.user, "on", &secret, "~*", "&*", "+@all"]);
-        command.args(["--dir", &self.place_in(&root)]);
+        // What each may do is what it may do in a cluster, so that a right that lacks shows.
+        let secret = format!(">{}", operator.password);
+        command.args(["--user", users::USER, "reset", "on", &secret]).args(acl::OPERATOR.split_whitespace());
+        let secret = format!(">{}", operator.probe_password);
+        command
+            .args(["--user", users::PROBE_USER, "reset", "on", &secret])
+            .args(acl::PROBE.split_whitespace());
+        command.args(["--user", "default", "reset", "on", "nopass"]).args(acl::DEFAULT.split_whitespace());
+        command.args(["--dir", &place]);
         command.args(&self.arguments);
         command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
         self.process = Some(command.spawn().expect("chroot is there"));
@@ -123,7 +132,9 @@ impl Server {
 
     fn place_in(&self, root: &std::path::Path) -> String {
         let inside = format!("/data/{}", self.address);
-        fs::create_dir_all(root.join(inside.trim_start_matches('/'))).unwrap();
+        let place = root.join(inside.trim_start_matches('/'));
+        fs::create_dir_all(&place).unwrap();
+        File::create(place.join(format!("{UID}.conf"))).unwrap();
         inside
     }
 

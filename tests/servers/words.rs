@@ -24,7 +24,7 @@ use operlet_sdk::{Exchange, ExchangeEnd, Step, Transport};
 
 use crate::{
     image::IMAGES,
-    server::{Server, operator},
+    server::{Server, UID, operator},
     wire::say,
 };
 
@@ -65,7 +65,7 @@ impl Talk {
         loop {
             let end = say(&self.line().look(POD), self.servers[ordinal].address);
             // The time for a look is short, and this machine may be busy.
-            match look::read(&end, &self.places()) {
+            match look::read(&end, UID, &self.places()) {
                 Some(answer) => return answer,
                 None => assert!(begun.elapsed() < PATIENCE, "{end:?}"),
             }
@@ -105,7 +105,7 @@ impl Talk {
     /// Whether a client's write is answered within a second.
     fn writes(&self, ordinal: usize) -> bool {
         let set = Commands::new().then(["SET", "key", "value"]).into_bytes();
-        let exchange = Exchange::probe("a-0", "u", 6379).step(Step::line(set).expect("+OK"));
+        let exchange = Exchange::probe("a-0", UID, 6379).step(Step::line(set).expect("+OK"));
         matches!(say(&exchange, self.servers[ordinal].address), ExchangeEnd::Replies(_))
     }
 
@@ -114,7 +114,7 @@ impl Talk {
     }
 }
 
-const POD: Pod<'static> = Pod { name: "a-0", uid: "u" };
+const POD: Pod<'static> = Pod { name: "a-0", uid: UID };
 /// Settings that a primary without replicas needs to take writes.
 const W: Effective = Effective { min_replicas: 0, max_lag_s: 10 };
 const BOOTED: Role = Role::Replica(Upstream::Dead(BOOT));
@@ -238,13 +238,79 @@ fn settings_are_set_and_read_back() {
 }
 
 #[test]
+fn a_watch_says_the_same_until_something_changes() {
+    for_each_version(|talk| {
+        let watch = talk.line().watch("watch/u".to_owned(), POD, 1000);
+        let mut exchange = watch.exchange;
+        exchange.steps.splice(0..0, watch.opening);
+        let round = || match say(&exchange, talk.address(0)) {
+            ExchangeEnd::Replies(replies) => replies,
+            other => panic!("{other:?}"),
+        };
+        let before = round();
+        assert_eq!(round(), before);
+        talk.done(0, BOOTED, Order::Promote(W));
+        let promoted = round();
+        assert_ne!(promoted, before, "it is a primary");
+        talk.done(0, Role::Primary, Order::Configure(Effective { min_replicas: 1, max_lag_s: 5 }));
+        assert_ne!(round(), promoted, "it accepts less");
+    });
+}
+
+#[test]
+fn the_address_of_another_pod_is_not_mistaken_for_it() {
+    for_each_version(|talk| {
+        let end = say(&talk.line().look(POD), talk.address(0));
+        assert_eq!(look::read(&end, "another", &talk.places()), None, "{end:?}");
+    });
+}
+
+#[test]
+fn an_application_cannot_work_against_the_operator() {
+    // DEBUG is refused by the server itself, to everybody.
+    let refused: [&[&str]; 15] = [
+        &["REPLICAOF", "NO", "ONE"],
+        &["SLAVEOF", "NO", "ONE"],
+        &["FAILOVER"],
+        &["PSYNC", "?", "-1"],
+        &["SYNC"],
+        &["REPLCONF", "ACK", "0"],
+        &["SHUTDOWN", "NOSAVE"],
+        &["MODULE", "LIST"],
+        &["ACL", "USERS"],
+        &["ACL", "SETUSER", "default", "+@all"],
+        &["CONFIG", "SET", "min-replicas-to-write", "0"],
+        &["CONFIG", "REWRITE"],
+        &["CLIENT", "PAUSE", "1"],
+        &["CLIENT", "UNPAUSE"],
+        &["CLIENT", "KILL", "TYPE", "normal"],
+    ];
+    for_each_version(|talk| {
+        let says = |words: &[&str]| {
+            let command = Commands::new().then(words.iter().copied()).into_bytes();
+            let exchange = Exchange::probe("a-0", UID, 6379).step(Step::line(command));
+            match say(&exchange, talk.address(0)) {
+                ExchangeEnd::Replies(replies) => String::from_utf8_lossy(&replies[0]).into_owned(),
+                other => panic!("{words:?}: {other:?}"),
+            }
+        };
+        for words in refused {
+            let reply = says(words);
+            assert!(reply.starts_with("-NOPERM"), "{words:?}: {reply}");
+        }
+        assert_eq!(says(&["ACL", "WHOAMI"]), "$7\r\n");
+        assert_eq!(says(&["CLIENT", "SETNAME", "shop"]), "+OK\r\n");
+    });
+}
+
+#[test]
 fn one_with_another_password_learns_nothing() {
     for_each_version(|talk| {
-        let stranger = Operator { password: "guessed".into(), ..operator() };
+        let stranger = Operator::from_key(&[b's'; 32]).expect("the key is long enough");
         let line = Line { operator: &stranger, ..talk.line() };
         let end = say(&line.look(POD), talk.address(0));
         assert!(matches!(&end, ExchangeEnd::Unexpected(partial) if partial.replies.len() == 1), "{end:?}");
-        assert_eq!(look::read(&end, &talk.places()), None);
+        assert_eq!(look::read(&end, UID, &talk.places()), None);
         assert_eq!(users::run_id("x"), None);
     });
 }

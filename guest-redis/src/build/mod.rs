@@ -8,7 +8,7 @@ mod redis_conf;
 mod secret;
 mod services;
 mod stateful_set;
-pub(crate) mod users;
+pub mod users;
 
 pub(crate) use redis_conf::{MARKER, RedisConf};
 

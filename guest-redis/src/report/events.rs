@@ -2,9 +2,21 @@ use operlet_sdk::{EventType, Outcome};
 
 use super::{Report, Summary};
 use crate::{
-    carried::{Carried, Told},
-    protocol::record::{Cause, Millis, Phase},
+    carried::{Carried, Change, Told},
+    protocol::record::{Failover, Millis},
+    recorded::{cause, phase},
 };
+
+/// How far a change of primary has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Stage {
+    /// The primary before is still one, or may be.
+    Unfenced,
+    /// It takes no more writes.
+    Fenced,
+    /// There is another.
+    Promoted,
+}
 
 impl Report<'_> {
     /// Tells of each step once, as it is seen at the end of a reconcile.
@@ -15,14 +27,14 @@ impl Report<'_> {
         carried: &mut Carried,
         outcome: &mut Outcome,
     ) {
-        let now = Told {
-            epoch: self.record.epoch,
-            phase: self.record.phase().map(|phase| format!("{phase:?}")),
-            cause: self.record.failover.as_ref().map(|failover| format!("{:?}", failover.cause)),
-            started: self.record.failover.as_ref().map(|failover| failover.started_at),
+        let change = |failover: &Failover| Change {
+            phase: phase(failover.phase).to_owned(),
+            cause: cause(failover.cause).to_owned(),
+            started: failover.started_at,
         };
+        let now = Told { epoch: self.record.epoch, change: self.record.failover.as_ref().map(change) };
         let told = carried.told.replace(now.clone()).unwrap_or_else(|| now.clone());
-        self.push_failover_events(&told, &now, outcome);
+        self.push_change_events(&told, &now, outcome);
         if before == Some(summary.phase) {
             return;
         }
@@ -42,49 +54,65 @@ impl Report<'_> {
         }
     }
 
-    fn push_failover_events(&self, told: &Told, now: &Told, outcome: &mut Outcome) {
-        let failover = self.record.failover.as_ref();
-        let cause = failover.map(|failover| failover.cause);
-        if cause == Some(Cause::Bootstrap) {
+    /// Several steps may have been made since the last time.
+    fn push_change_events(&self, told: &Told, now: &Told, outcome: &mut Outcome) {
+        let Some(change) = now.change.as_ref().or(told.change.as_ref()) else { return };
+        // The first primary takes over from nobody.
+        if change.cause == "Bootstrap" {
             return;
         }
+        let is_planned = change.cause != "Lost";
         let names = self.instance.names;
-        let pod = |who: Option<u8>| who.map_or_else(|| "nobody".to_owned(), |pod| names.pod(pod));
-        let from = pod(failover.and_then(|failover| failover.from).map(|from| from.pod));
-        let primary = pod(self.record.primary.as_ref().map(|primary| primary.who.pod));
-        let began = now.started.or(told.started).unwrap_or(self.facts.now);
-        let since = seconds(self.facts.now.saturating_sub(began));
-        if told.started.is_none() && now.started.is_some() {
-            let (class, reason, message) = match cause {
-                Some(Cause::Planned | Cause::Hibernate) => {
-                    (EventType::Normal, "SwitchoverStarted", format!("{from} hands over"))
-                }
-                _ => (EventType::Warning, "FailoverStarted", format!("{from}, the primary, is lost")),
+        let from = self.record.failover.as_ref().and_then(|failover| failover.from);
+        let from = from.map_or_else(|| "nobody".to_owned(), |from| names.pod(from.pod));
+        let primary = self.record.primary.as_ref();
+        let primary = primary.map_or_else(|| "nobody".to_owned(), |primary| names.pod(primary.who.pod));
+        let since = seconds(self.facts.now.saturating_sub(change.started));
+
+        let before = told.change.as_ref().filter(|before| before.started == change.started);
+        if before.is_none() {
+            let (class, reason, message) = match is_planned {
+                true => (EventType::Normal, "SwitchoverStarted", format!("{from} hands over")),
+                false => (EventType::Warning, "FailoverStarted", format!("{from}, the primary, is lost")),
             };
             outcome.event(class, reason, "Failover", message);
         }
-        let is_open = |told: &Told| !matches!(told.phase.as_deref(), Some("Fence" | "Promote"));
-        if !is_open(told) && is_open(now) || told.epoch < now.epoch && is_open(now) {
-            let message = format!("{primary} is the primary, {since} after it began");
-            outcome.event(EventType::Normal, "Promoted", "Failover", message);
-        } else if told.phase.as_deref() == Some("Fence") && self.record.phase() == Some(Phase::Promote) {
-            let message = format!("{from} takes no more writes, {since} after it began");
+        if now.change.is_none() && self.record.hibernated {
+            return;
+        }
+        if now.change.is_none() && change.phase == "HandOver" && told.epoch == now.epoch {
+            let message = format!("{primary} stays the primary: nobody had all of its writes after {since}");
+            outcome.event(EventType::Warning, "SwitchoverGivenUp", "Failover", message);
+            return;
+        }
+        let before = before.map_or(Stage::Unfenced, |before| stage(&before.phase));
+        let after = now.change.as_ref().map_or(Stage::Promoted, |now| stage(&now.phase));
+        // It may have gone on without a proof.
+        let is_proven = self.record.lossy != Some(self.record.epoch);
+        if before < Stage::Fenced && after >= Stage::Fenced && !is_planned && is_proven {
+            let message = match &self.record.failover {
+                Some(_) => format!("{from} takes no more writes, {since} after it began"),
+                None => format!("the primary before takes no more writes, {since} after it began"),
+            };
             outcome.event(EventType::Normal, "Fenced", "Failover", message);
         }
-        if told.started.is_some() && now.started.is_none() {
-            let planned = told.cause.as_deref() == Some("Planned");
-            let reason = match (planned, told.epoch == now.epoch && told.phase.as_deref() == Some("HandOver"))
-            {
-                (_, true) => return,
-                (true, _) => "SwitchoverCompleted",
-                (false, _) => "FailoverCompleted",
-            };
-            if told.cause.as_deref() == Some("Bootstrap") || self.record.hibernated {
-                return;
-            }
-            let message = format!("{primary} is the primary and takes writes, {since} after it began");
+        if before < Stage::Promoted && after == Stage::Promoted {
+            let message = format!("{primary} is the primary, {since} after it began");
+            outcome.event(EventType::Normal, "Promoted", "Failover", message);
+        }
+        if now.change.is_none() {
+            let reason = if is_planned { "SwitchoverCompleted" } else { "FailoverCompleted" };
+            let message = format!("{primary} takes writes, {since} after it began");
             outcome.event(EventType::Normal, reason, "Failover", message);
         }
+    }
+}
+
+fn stage(phase: &str) -> Stage {
+    match phase {
+        "HandOver" | "Fence" => Stage::Unfenced,
+        "Promote" => Stage::Fenced,
+        _ => Stage::Promoted,
     }
 }
 

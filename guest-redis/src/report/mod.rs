@@ -94,7 +94,7 @@ impl Report<'_> {
         let ready = self.observed.pods.values().filter(|pod| pod.is_ready()).count();
         let serving = self.serving();
         let wanted = usize::from(self.policy.pods());
-        let updated = self.facts.pods.len() == wanted && self.facts.pods.values().all(|pod| pod.updated);
+        let updated = self.facts.pods.len() == wanted && self.is_updated();
         let outdated = self.facts.pods.iter().filter(|(_, pod)| !pod.updated);
         let outdated: Vec<String> = outdated.map(|(pod, _)| self.instance.names.pod(*pod)).collect();
         let kept = self.upkeep.behind.is_empty() && self.upkeep.missing.is_none();
@@ -109,9 +109,21 @@ impl Report<'_> {
             None if configured && complete => "Running",
             _ if matches!(before, None | Some("" | "Creating")) => "Creating",
             _ if !configured || self.settlement.delete.is_some() => "Updating",
+            // The pod that was replaced last still has to come up and follow.
+            _ if before == Some("Updating") => "Updating",
             _ => "Degraded",
         };
         Summary { members, ready, in_sync: in_sync.len(), serving, outdated, configured, phase }
+    }
+
+    /// Whether every pod is made from the present template, as far as is known: one that
+    /// was just changed has no revision yet, or is not even written.
+    fn is_updated(&self) -> bool {
+        let hash = Some(self.instance.config_hash.as_str());
+        let set = self.observed.stateful_set.as_ref();
+        set.and_then(|set| set.update_revision()).is_some()
+            && self.facts.pods.values().all(|pod| pod.updated)
+            && self.observed.pods.values().all(|pod| pod.config_hash() == hash)
     }
 
     /// The primary that is confirmed, answers, and is where the Service leads.

@@ -27,12 +27,10 @@ impl Case<'_> {
                 format!(
                     "{} is silent and might still take writes: it is not known to be dead, and {} could confirm them. \
                      It goes on when the pod's container is known to have ended, when the pod answers, or when its \
-                     replicas have been cut off for long enough. If you know that it is off for good: kubectl annotate \
-                     redis {} {FENCED_ANNOTATION}={}",
+                     replicas have been cut off for long enough. If you know that it is off for good: {}",
                     self.pod(primary),
                     self.pods(reachable),
-                    self.instance.names.redis,
-                    uuid(&primary.uid)
+                    self.vouch(primary)
                 ),
             ),
             Report::TooFew { candidates, needed, missing } => (
@@ -83,10 +81,9 @@ impl Case<'_> {
                 "TargetSilent",
                 format!(
                     "{} may have become the primary and does not answer: it goes on when it answers or is known to \
-                     have ended. If you know that it is off for good: kubectl annotate redis {} {FENCED_ANNOTATION}={}",
+                     have ended. If you know that it is off for good: {}",
                     self.pod(target),
-                    self.instance.names.redis,
-                    uuid(&target.uid)
+                    self.vouch(target)
                 ),
             ),
             Report::Opening(missing) => (
@@ -141,11 +138,18 @@ impl Case<'_> {
     }
 
     fn accept(&self) -> String {
-        format!(
-            "To go on without the writes that only they have: kubectl annotate redis {} {ACCEPT_LOSS_ANNOTATION}={}",
-            self.instance.names.redis,
-            self.record.failover.as_ref().map_or(0, |failover| failover.id)
-        )
+        let id = self.record.failover.as_ref().map_or(0, |failover| failover.id);
+        let command = self.annotate();
+        format!("To go on without the writes that only they have: {command} {ACCEPT_LOSS_ANNOTATION}={id}")
+    }
+
+    fn vouch(&self, who: &Incarnation) -> String {
+        format!("{} {FENCED_ANNOTATION}={}", self.annotate(), uuid(&who.uid))
+    }
+
+    fn annotate(&self) -> String {
+        let names = self.instance.names;
+        format!("kubectl -n {} annotate redis {} --overwrite", names.namespace, names.redis)
     }
 
     fn pod(&self, who: &Incarnation) -> String {
@@ -162,5 +166,144 @@ impl Case<'_> {
         names.sort();
         names.dedup();
         if names.is_empty() { "nobody else".to_owned() } else { names.join(", ") }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use operlet_sdk::{ConditionStatus, Operator as _, Outcome, testing};
+
+    use super::*;
+    use crate::{
+        RedisOperlet,
+        build::Instance,
+        facts,
+        names::Names,
+        observed::Observed,
+        protocol::{
+            facts::Facts,
+            record::{Cause, Failover, Followers, Phase, Record, RunId, Uid},
+            step::Settlement,
+        },
+        report::Summary,
+        spec::RedisSpec,
+        upkeep::Upkeep,
+    };
+
+    const FIRST: Incarnation = Incarnation { pod: 0, uid: Uid([1; 16]), run: RunId([1; 20]) };
+    const SECOND: Incarnation = Incarnation { pod: 1, uid: Uid([2; 16]), run: RunId([2; 20]) };
+    const VOUCH: &str = "kubectl -n shop annotate redis sample --overwrite redis.operlet.dev/fenced=01010101-0101-0101-0101-010101010101";
+    const ACCEPT: &str = "kubectl -n shop annotate redis sample --overwrite redis.operlet.dev/accept-loss=7";
+
+    /// What the conditions say while this is waited for.
+    fn conditions(report: Report) -> BTreeMap<String, (ConditionStatus, String, String)> {
+        let names = Names::new("sample", "shop");
+        let spec: RedisSpec = serde_json::from_str("{}").unwrap();
+        let instance = Instance::new(&names, &spec, "redis", 0);
+        let observation = testing::observation(&()).with_kinds_of(&RedisOperlet::describe());
+        let failover = Failover {
+            id: 7,
+            request: None,
+            phase: Phase::Fence,
+            cause: Cause::Lost,
+            from: Some(FIRST),
+            to: None,
+            doubtful: Followers::new(),
+            claim: None,
+            started_at: 0,
+        };
+        let case = Case {
+            instance: &instance,
+            observed: &Observed::read(&observation, &names).unwrap(),
+            policy: &facts::policy(&spec, &names),
+            facts: &Facts::default(),
+            record: &Record { epoch: 8, failover: Some(failover), ..Record::default() },
+            upkeep: &Upkeep::default(),
+            invalid: None,
+            settlement: &Settlement { report: Some(report), ..Settlement::default() },
+            version: "8.0",
+        };
+        let summary = Summary {
+            members: vec![],
+            ready: 0,
+            in_sync: 0,
+            serving: None,
+            outdated: vec![],
+            configured: true,
+            phase: "Degraded",
+        };
+        let mut outcome = Outcome::new();
+        case.push_conditions(&summary, 0, &mut outcome);
+        let all = outcome.conditions.into_iter();
+        all.map(|one| (one.type_, (one.status, one.reason, one.message))).collect()
+    }
+
+    /// Checks that a person is told why there is no primary, by these words, and that
+    /// exactly these conditions beside it are raised.
+    #[track_caller]
+    fn check(report: Report, reason: &str, words: &[&str], raised: &[&str]) {
+        let conditions = conditions(report);
+        let (available, why, message) = &conditions["PrimaryAvailable"];
+        assert_eq!((*available, why.as_str()), (ConditionStatus::False, reason));
+        for word in words {
+            assert!(message.contains(word), "{word:?} is not in {message:?}");
+        }
+        for name in ["FailoverBlocked", "UpdateBlocked"] {
+            let (status, why, text) = &conditions[name];
+            assert_eq!(*status, raised.contains(&name).into(), "{name}");
+            assert_eq!(
+                (why == reason, text == message),
+                (raised.contains(&name), raised.contains(&name)),
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn whatever_is_waited_for_is_named_with_what_can_be_done() {
+        let blocked = ["FailoverBlocked"];
+        check(Report::CutOff(FIRST), "OperatorCutOff", &["sample-0", "Check the network"], &[]);
+        let unfenced = Report::Unfenced { primary: FIRST, reachable: vec![SECOND] };
+        check(unfenced, "PrimaryNotFenced", &["sample-0 is silent", "and sample-1 could", VOUCH], &blocked);
+        let alone = Report::Unfenced { primary: FIRST, reachable: vec![] };
+        check(alone, "PrimaryNotFenced", &["sample-0 is silent", VOUCH], &blocked);
+        let too_few = Report::TooFew { candidates: 1, needed: 2, missing: vec![FIRST, SECOND, SECOND] };
+        check(
+            too_few,
+            "TooFewReplicas",
+            &["1 replicas", "2 are needed", "for sample-0, sample-1. ", ACCEPT],
+            &blocked,
+        );
+        check(Report::NotProvenDead(vec![SECOND]), "NotProvenDead", &["sample-1", ACCEPT], &blocked);
+        check(
+            Report::ClaimLost(0),
+            "DataLost",
+            &["data of sample-0", "restore its volume", ACCEPT],
+            &blocked,
+        );
+        let unknown = Report::DataUnknown(vec![1, 2]);
+        check(
+            unknown,
+            "DataUnknown",
+            &["sample-1, sample-2 hold data", "remove what", "restore the status"],
+            &blocked,
+        );
+        check(Report::Awaited(vec![2]), "WaitingForPods", &["sample-2", "kubectl"], &blocked);
+        let many = Report::ManyPrimaries(vec![0, 1]);
+        check(many, "ManyPrimaries", &["sample-0, sample-1", "make all but one"], &blocked);
+        check(Report::TargetSilent(FIRST), "TargetSilent", &["sample-0", VOUCH], &blocked);
+        check(Report::Opening(1), "WaitingForReplicas", &["1 more"], &[]);
+        let paused = Report::UpdateBlocked { pod: 0, awaited: vec![] };
+        check(paused, "PausedBeforePrimary", &["sample-0", "ask for a switchover"], &["UpdateBlocked"]);
+        let in_turn = Report::UpdateBlocked { pod: 2, awaited: vec![1] };
+        check(in_turn, "WaitingForReplicas", &["sample-2", "once sample-1"], &[]);
+        let failed = Report::SwitchoverFailed { times: 3 };
+        check(failed, "SwitchoverFailed", &["3 hand-overs", "switchoverTimeoutSeconds"], &["UpdateBlocked"]);
+        check(Report::DataLossPossible, "WentOnWithoutProof", &["writes may be lost"], &[]);
+        check(Report::Hibernated, "Hibernated", &["the data is on the volumes"], &[]);
+        let needs = ["spec.hibernated", "spec.storage", "persistence"];
+        check(Report::CannotHibernate, "NeedsStorage", &needs, &["UpdateBlocked"]);
     }
 }

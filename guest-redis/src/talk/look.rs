@@ -211,3 +211,165 @@ impl Places {
 fn setting(config: &Reply<'_>, name: &str) -> Option<u32> {
     entry(config, name)?.text()?.parse().ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use operlet_sdk::PartialReplies;
+
+    use super::*;
+
+    const RUN: &str = "1111111111111111111111111111111111111111";
+    const REPLICA: &str = "2222222222222222222222222222222222222222";
+
+    const NOBODY: [bool; 0] = [];
+
+    fn places() -> Places {
+        let addresses = [("10.0.0.1", 0), ("10.0.0.2", 1), ("fd00::3", 2)];
+        Places {
+            addresses: addresses.map(|(address, pod)| (address.parse().unwrap(), pod)).into(),
+            names: [("a-0.a.shop.svc", 0), ("a-1.a.shop.svc", 1)]
+                .map(|(name, pod)| (name.to_owned(), pod))
+                .into(),
+        }
+    }
+
+    fn bulk(text: &str) -> String {
+        format!("${}\r\n{text}\r\n", text.len())
+    }
+
+    /// What a server says whose INFO has these lines besides those that all have.
+    fn end(info: &[&str], clients: &str) -> ExchangeEnd {
+        let all = [
+            &format!("run_id:{RUN}"),
+            "config_file:/run/redis/the-uid.conf",
+            &format!("master_replid:{RUN}"),
+            &format!("master_replid2:{}", "0".repeat(40)),
+            "master_repl_offset:7",
+        ];
+        // The first line of a name counts.
+        let lines: Vec<&str> = info.iter().copied().chain(all).chain(["loading:0"]).collect();
+        let users = format!("*2\r\n{}{}", bulk("default"), bulk(&format!("r-{REPLICA}")));
+        let settings = ["min-replicas-to-write", "1", "min-replicas-max-lag", "5", MARKER, "{title} 7"];
+        let settings = settings.map(bulk).concat();
+        let default =
+            format!("*4\r\n{}*1\r\n{}{}*1\r\n{}", bulk("flags"), bulk("on"), bulk("passwords"), bulk("abc"));
+        let reply = [
+            &bulk(&(lines.join("\r\n") + "\r\n")),
+            &bulk(clients),
+            &users,
+            "*6\r\n",
+            &settings,
+            &default,
+            &bulk("nonce"),
+        ];
+        ExchangeEnd::Replies(vec![b"+OK\r\n".to_vec(), reply.map(str::to_owned).concat().into_bytes()])
+    }
+
+    fn answer(info: &[&str], clients: &str) -> Option<Answer> {
+        read(&end(info, clients), "the-uid", &places())
+    }
+
+    fn replica_line(address: &str) -> String {
+        format!("id=7 addr={address} laddr=10.0.0.1:6379 name= flags=S user=r-{REPLICA} redir=-1\n")
+    }
+
+    #[test]
+    fn a_primary_says_who_follows_it() {
+        let slave = |name: &str, state: &str, lag: u32| {
+            format!("slave0:ip={name},port=6379,state={state},offset=7,lag={lag}")
+        };
+        let members = |slaves: &[String], clients: &str| -> Vec<bool> {
+            let lines: Vec<&str> =
+                ["role:master"].into_iter().chain(slaves.iter().map(String::as_str)).collect();
+            answer(&lines, clients).unwrap().members.into_values().collect()
+        };
+        let line = replica_line("10.0.0.2:40000");
+        let online = slave("a-1.a.shop.svc", "online", 1);
+        assert_eq!(members(&[online.clone()], &line), [true]);
+        assert_eq!(members(&[slave("10.0.0.2", "online", 1)], &line), [true], "before it has a name");
+        assert_eq!(members(&[slave("a-1.a.shop.svc", "online", 3)], &line), [false], "it lags");
+        assert_eq!(
+            members(&[slave("a-1.a.shop.svc", "wait_bgsave", 0)], &line),
+            NOBODY,
+            "it is not there yet"
+        );
+        assert_eq!(members(&[online.clone()], ""), NOBODY, "nobody knows who logged in");
+        assert_eq!(members(&[online.clone()], &line.replace("user=r-", "user=x-")), NOBODY, "another user");
+        assert_eq!(members(&[online.clone()], &replica_line("10.0.0.9:1")), NOBODY, "from nowhere known");
+        let twice = [online, slave("a-1.a.shop.svc", "online", 60)];
+        assert_eq!(members(&twice, &line), [false], "the worse of two links of one pod counts");
+        let six = [slave("fd00::3", "online", 0)];
+        assert_eq!(members(&six, &replica_line("[fd00::3]:40000")), [true]);
+    }
+
+    #[test]
+    fn a_replica_says_whom_it_follows_and_since_when_not() {
+        let link = |host: &str, port: &str, lines: &[&str]| {
+            let follows = [&format!("master_host:{host}"), &*format!("master_port:{port}")];
+            let lines: Vec<&str> =
+                ["role:slave"].into_iter().chain(follows).chain(lines.iter().copied()).collect();
+            let answer = answer(&lines, "")?;
+            Some((answer.role, answer.link))
+        };
+        let up = |age: &str| {
+            link("10.0.0.1", "6379", &["master_link_status:up", &format!("master_last_io_seconds_ago:{age}")])
+        };
+        let at = Role::Replica(Upstream::Address("10.0.0.1".parse().unwrap()));
+        assert_eq!(up("1"), Some((at, Link::Up { io_age_s: 1 })));
+        assert_eq!(up("-1"), Some((at, Link::Up { io_age_s: 0 })), "a clock was set back");
+        let down = |host: &str, port: &str, since: &str| {
+            link(host, port, &["master_link_status:down", &format!("master_link_down_since_seconds:{since}")])
+        };
+        let dead = |epoch| Role::Replica(Upstream::Dead(epoch));
+        assert_eq!(down("127.0.0.1", "1", "-1"), Some((dead(1), Link::Down { since_s: None })));
+        assert_eq!(down("127.1.2.3", "1", "9"), Some((dead(0x01_0203), Link::Down { since_s: Some(9) })));
+        let other = Role::Replica(Upstream::Other);
+        for (host, port) in [("127.0.0.1", "6379"), ("10.0.0.1", "1"), ("a-0.a.shop.svc", "6379")] {
+            let expected = if host == "127.0.0.1" {
+                Role::Replica(Upstream::Address(host.parse().unwrap()))
+            } else {
+                other
+            };
+            assert_eq!(down(host, port, "0").map(|(role, _)| role), Some(expected), "{host} {port}");
+        }
+        assert_eq!(link("10.0.0.1", "6379", &["master_link_status:up"]), None, "not all of it");
+    }
+
+    #[test]
+    fn data_that_comes_or_is_there_is_seen() {
+        let loading = |line: &str| answer(&["role:master", line], "").unwrap().loading;
+        assert!(!loading("x:y") && loading("loading:1") && loading("async_loading:1"));
+        let data = |lines: &[&str]| answer(&[&["role:master"], lines].concat(), "").unwrap().data;
+        assert_eq!(data(&[]), 0);
+        assert_eq!(data(&["db0:keys=3,expires=0", "db15:keys=4,expires=4"]), 7);
+        assert_eq!(data(&["number_of_libraries:2"]), 2, "functions are data");
+    }
+
+    #[test]
+    fn what_another_pod_says_or_half_of_it_is_no_answer() {
+        let whole = end(&["role:master"], "");
+        assert!(read(&whole, "the-uid", &places()).is_some());
+        for uid in ["", "uid", "the-uid.conf", "another"] {
+            assert_eq!(read(&whole, uid, &places()), None, "{uid}");
+        }
+        let ExchangeEnd::Replies(replies) = whole else { panic!() };
+        let partial = || PartialReplies { replies: replies.clone(), rest: Vec::new() };
+        for end in [ExchangeEnd::Timeout(partial()), ExchangeEnd::Unexpected(partial()), ExchangeEnd::Refused]
+        {
+            assert_eq!(read(&end, "the-uid", &places()), None, "{end:?}");
+        }
+        let cut = vec![replies[0].clone(), replies[1][..replies[1].len() - 20].to_vec()];
+        assert_eq!(read(&ExchangeEnd::Replies(cut), "the-uid", &places()), None);
+        assert_eq!(answer(&["role:sentinel"], ""), None);
+        assert_eq!(answer(&["role:master", "run_id:short"], ""), None);
+        assert_eq!(answer(&["role:master", "config_file:"], ""), None, "started by hand");
+    }
+
+    #[test]
+    fn a_dead_address_holds_its_epoch() {
+        for epoch in [1, 2, 255, 256, 0x00ff_ffff] {
+            let upstream = upstream(&dead_address(epoch), DEAD_PORT);
+            assert_eq!(upstream, Upstream::Dead(epoch));
+        }
+    }
+}

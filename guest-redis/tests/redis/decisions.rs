@@ -1,17 +1,37 @@
 //! What is decided, beyond the shape of objects.
 
-use operlet_sdk::{ConditionStatus, Failure, Intent, Outcome, kinds, testing};
+use operlet_redis::RedisOperlet;
+use operlet_sdk::{
+    ConditionStatus, Decision, Failure, Intent, Observation, Operator as _, Outcome, kinds, testing,
+};
 use serde_json::{Value, json};
 
-use crate::cluster::{failure, fresh, pod, settle, settled, with_status};
+use crate::cluster::{Cluster, fresh, settled};
 
-fn condition<'a>(outcome: &'a Outcome, name: &str) -> (ConditionStatus, &'a str) {
+pub(crate) fn condition<'a>(outcome: &'a Outcome, name: &str) -> (ConditionStatus, &'a str) {
     let condition = outcome.conditions.iter().find(|condition| condition.type_ == name).unwrap();
     (condition.status, &condition.reason)
 }
 
-fn status(outcome: &Outcome) -> Value {
-    serde_json::from_str(outcome.status.as_deref().unwrap()).unwrap()
+/// What a condition says to a person.
+pub(crate) fn message<'a>(outcome: &'a Outcome, name: &str) -> &'a str {
+    &outcome.conditions.iter().find(|condition| condition.type_ == name).unwrap().message
+}
+
+/// What the first call settles on, which it does as long as nobody can be spoken to.
+fn first(cluster: &Cluster, settings: &Value) -> Outcome {
+    match RedisOperlet::reconcile(&cluster.observation().with_settings(settings)) {
+        Ok(Decision::Settle(outcome)) => outcome,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn failure(cluster: &mut Cluster) -> Failure {
+    cluster.try_reconcile().unwrap_err()
+}
+
+fn creates(outcome: &Outcome) -> usize {
+    outcome.intents.iter().filter(|intent| matches!(intent, Intent::Create(_))).count()
 }
 
 fn image(outcome: &Outcome) -> String {
@@ -22,50 +42,95 @@ fn image(outcome: &Outcome) -> String {
 
 #[test]
 fn a_running_redis_is_ready_and_says_so_once() {
-    let outcome = settle(&settled(fresh(json!({}))));
+    let mut cluster = settled(json!({}));
+    assert_eq!(cluster.told(), ["Running"]);
+    let outcome = cluster.reconcile();
     assert_eq!(condition(&outcome, "Ready"), (ConditionStatus::True, "Running"));
-    assert_eq!(status(&outcome)["ready"], "3/3");
-    assert_eq!(outcome.events.len(), 1);
+    assert_eq!(condition(&outcome, "PrimaryAvailable"), (ConditionStatus::True, "Serving"));
+    assert_eq!(condition(&outcome, "ReplicationHealthy"), (ConditionStatus::True, "InSync"));
+    assert_eq!(condition(&outcome, "FailoverBlocked").0, ConditionStatus::False);
+    assert_eq!((&cluster.status()["ready"], &cluster.status()["phase"]), (&json!("3/3"), &json!("Running")));
+    assert_eq!(cluster.status()["epoch"], 2, "1 is the dead address that pods boot with");
+    assert!(outcome.events.is_empty());
+    assert_eq!(outcome.requeue_after_ms, None);
+    let again = cluster.reconcile();
+    assert_eq!(again, outcome, "a fixpoint is asked for in the same words");
+}
 
-    let again = settle(&settled(with_status("sample", json!({}), json!({"phase": "Running"}))));
-    assert!(again.events.is_empty());
-    assert_eq!(again.intents, outcome.intents, "a fixpoint is asked for in the same words");
+#[test]
+fn a_redis_is_brought_up_in_rounds() {
+    let cluster = settled(json!({}));
+    let asked = cluster.calls.iter().filter_map(|(_, decision)| match decision {
+        Decision::Ask(questions) => Some(questions.iter().map(|question| question.id.as_str())),
+        _ => None,
+    });
+    let asked: Vec<&str> = asked.flatten().collect();
+    for id in ["00/look/0", "00/look/1", "00/look/2"] {
+        assert!(asked.contains(&id), "{id}: {asked:?}");
+    }
+    assert!(asked.iter().any(|id| id.split('/').nth(1) == Some("act")), "{asked:?}");
+    assert!(asked.iter().all(|id| id.len() <= 128));
 }
 
 #[test]
 fn a_replica_that_fails_degrades_a_redis_that_ran() {
-    let spec = json!({"replicas": 1});
-    let running = with_status("sample", spec, json!({"phase": "Running"}));
-    let observation = settled(running);
-    let outcome = settle(&observation);
-    let hash = json!({"redis.operlet.dev/config-hash": status(&outcome)["config"]["applied"]});
-    let broken = observation
-        .with_observed(&kinds::POD, [pod("sample", 0, &hash, true), pod("sample", 1, &hash, false)]);
-    let outcome = settle(&broken);
+    let mut cluster = settled(json!({"replicas": 1}));
+    cluster.told();
+    cluster.freeze(1, true);
+    let outcome = cluster.run(1000);
     assert_eq!(condition(&outcome, "Ready"), (ConditionStatus::False, "Degraded"));
-    assert_eq!(condition(&outcome, "PrimaryAvailable"), (ConditionStatus::True, "Ready"));
-    assert_eq!(condition(&outcome, "ReplicationHealthy"), (ConditionStatus::False, "NotFollowing"));
+    assert_eq!(condition(&outcome, "PrimaryAvailable"), (ConditionStatus::True, "Serving"));
+    assert_eq!(condition(&outcome, "ReplicationHealthy"), (ConditionStatus::False, "NotInSync"));
+    assert!(message(&outcome, "ReplicationHealthy").contains("sample-1"));
+    assert_eq!(cluster.told(), ["Degraded"]);
+    cluster.freeze(1, false);
+    cluster.settle();
+    assert_eq!(cluster.told(), ["Running"]);
 }
 
 #[test]
 fn a_changed_configuration_is_applied_when_every_pod_runs_with_it() {
-    let before = settled(with_status("sample", json!({}), json!({"phase": "Running"})));
-    let mut changed: Value = serde_json::from_str(&before.resource).unwrap();
-    changed["spec"]["config"] = json!({"maxclients": "7"});
-    let observation = operlet_sdk::Observation { resource: changed.to_string(), ..before };
-    let outcome = settle(&observation);
+    let mut cluster = settled(json!({}));
+    let before = cluster.status()["config"]["applied"].clone();
+    cluster.change(json!({"config": {"databases": "7"}}));
+    let outcome = cluster.reconcile();
     assert_eq!(condition(&outcome, "ConfigApplied").0, ConditionStatus::False);
-    assert_eq!(status(&outcome)["phase"], "Updating");
+    assert_eq!(cluster.status()["config"]["applied"], Value::Null, "nobody runs with it yet");
+    assert_eq!(cluster.run(100).conditions.len(), outcome.conditions.len());
+    assert_eq!(cluster.status()["phase"], "Updating");
+    let outcome = cluster.settle();
+    assert_eq!(condition(&outcome, "ConfigApplied").0, ConditionStatus::True);
+    let applied = cluster.status()["config"]["applied"].clone();
+    assert_ne!(applied, before);
+    let set = cluster.object(&kinds::STATEFUL_SET, "sample");
+    let wanted = &set["spec"]["template"]["metadata"]["annotations"]["redis.operlet.dev/config-hash"];
+    for pod in ["sample-0", "sample-1", "sample-2"] {
+        let annotations = &cluster.object(&kinds::POD, pod)["metadata"]["annotations"];
+        assert_eq!(&annotations["redis.operlet.dev/config-hash"], wanted, "{pod}");
+    }
 }
 
 #[test]
-fn a_password_is_generated_once() {
-    let creates = |outcome: &Outcome| {
-        outcome.intents.iter().filter(|intent| matches!(intent, Intent::Create(_))).count()
-    };
-    assert_eq!(creates(&settle(&fresh(json!({})))), 1);
-    assert_eq!(creates(&settle(&settled(fresh(json!({}))))), 0);
-    assert_eq!(creates(&settle(&fresh(json!({"auth": {"secretRef": {"name": "own"}}})))), 0);
+fn passwords_and_keys_are_generated_once() {
+    assert_eq!(creates(&first(&fresh(json!({})), &json!({}))), 2);
+    let own = json!({"auth": {"secretRef": {"name": "own"}}});
+    assert_eq!(creates(&first(&fresh(own), &json!({}))), 1, "the operator's own is always made");
+    assert_eq!(creates(&settled(json!({})).reconcile()), 0);
+}
+
+#[test]
+fn nobody_is_asked_before_there_is_a_key() {
+    let mut cluster = fresh(json!({}));
+    let outcome = cluster.reconcile();
+    assert_eq!(cluster.calls.len(), 1);
+    assert!(outcome.probes.is_empty());
+    assert_eq!(cluster.selected(), "none");
+    cluster.object_mut(&kinds::SECRET, "sample-operator")["data"]["key"] = json!("c2hvcnQ=");
+    let failure = failure(&mut cluster);
+    assert!(
+        matches!(&failure, Failure::Invalid(message) if message.contains("sample-operator")),
+        "{failure:?}"
+    );
 }
 
 #[test]
@@ -73,54 +138,127 @@ fn claim_templates_are_given_back_verbatim() {
     // With the spacing of nobody, to see that not a byte changes.
     let templates = r#"[ {"metadata":{"name":"data"},  "spec":{"x":1.50}} ]"#;
     let set = format!(r#"{{"metadata":{{"name":"sample"}},"spec":{{"volumeClaimTemplates":{templates}}}}}"#);
-    let mut observation = settled(fresh(json!({"storage": {"size": "1Gi"}})));
+    let mut observation = fresh(json!({"storage": {"size": "1Gi"}})).observation();
     for entry in &mut observation.observed {
         if entry.kind.kind == "StatefulSet" {
             entry.objects = vec![set.clone()];
         }
     }
-    let outcome = settle(&observation);
+    let Ok(Decision::Settle(outcome)) = RedisOperlet::reconcile(&observation) else { panic!() };
     assert!(testing::objects(&outcome)["StatefulSet/sample"].contains(templates));
 }
 
 #[test]
 fn a_new_default_version_never_upgrades_a_redis() {
-    let old = with_status("sample", json!({}), json!({"version": "7.0"}));
-    assert_eq!(image(&settle(&old)), "docker.io/library/redis:7.0");
-    assert_eq!(image(&settle(&fresh(json!({})))), "docker.io/library/redis:8.0");
+    let mut old = fresh(json!({}));
+    old.resource["status"] = json!({"version": "7.0"});
+    assert_eq!(image(&first(&old, &json!({}))), "docker.io/library/redis:7.0");
+    assert_eq!(image(&first(&fresh(json!({})), &json!({}))), "docker.io/library/redis:8.0");
 }
 
 #[test]
 fn images_come_from_the_settings() {
     let settings = json!({"images": {"8.0": "registry.example/redis:8"}});
-    assert_eq!(image(&settle(&fresh(json!({})).with_settings(&settings))), "registry.example/redis:8");
+    assert_eq!(image(&first(&fresh(json!({})), &settings)), "registry.example/redis:8");
 }
 
 #[test]
 fn a_paused_redis_is_left_alone() {
-    let mut observation = settled(fresh(json!({})));
-    let mut changed: Value = serde_json::from_str(&observation.resource).unwrap();
-    changed["spec"] = json!({"paused": true, "replicas": 8});
-    observation.resource = changed.to_string();
-    let outcome = settle(&observation);
-    assert!(outcome.intents.len() >= 5, "everything is named, so nothing is pruned");
-    assert!(outcome.intents.iter().all(|intent| matches!(intent, operlet_sdk::Intent::Keep(_))));
-    assert!(outcome.status.is_none());
+    let mut cluster = settled(json!({}));
+    cluster.change(json!({"paused": true, "replicas": 8}));
+    cluster.kill(0);
+    let calls = cluster.calls.len();
+    let outcome = cluster.reconcile();
+    assert_eq!(cluster.calls.len(), calls + 1, "nobody is asked or told anything");
+    assert!(outcome.intents.len() >= 9, "everything is named, so nothing is pruned");
+    assert!(outcome.intents.iter().all(|intent| matches!(intent, Intent::Keep(_))));
+    assert!(outcome.status.is_none() && outcome.probes.is_empty());
+    cluster.change(json!({"paused": false, "replicas": 2}));
+    cluster.settle();
+    assert_eq!(cluster.selected(), "sample-1", "what was put off is done");
+}
+
+#[test]
+fn a_setting_that_can_change_while_servers_run_restarts_none() {
+    let mut cluster = settled(json!({}));
+    let pods = || {
+        |cluster: &Cluster| -> Vec<String> {
+            cluster.servers.0.values().map(|server| server.run.clone()).collect()
+        }
+    };
+    let before = (pods()(&cluster), cluster.status()["config"]["applied"].clone());
+    cluster.change(json!({"config": {"maxclients": "7"}}));
+    let outcome = cluster.settle();
+    assert_eq!(condition(&outcome, "ConfigApplied"), (ConditionStatus::True, "Applied"));
+    assert_eq!(pods()(&cluster), before.0);
+    assert_ne!(cluster.status()["config"]["applied"], before.1);
 }
 
 #[test]
 fn storage_cannot_be_added_to_a_redis_without() {
-    let observation = settled(fresh(json!({})));
-    let mut changed: Value = serde_json::from_str(&observation.resource).unwrap();
-    changed["spec"]["storage"] = json!({"size": "1Gi"});
-    let observation = operlet_sdk::Observation { resource: changed.to_string(), ..observation };
-    assert!(
-        matches!(failure(&observation), Failure::Invalid(message) if message.starts_with("spec.storage:"))
-    );
+    let mut cluster = settled(json!({}));
+    cluster.change(json!({"storage": {"size": "1Gi"}}));
+    let outcome = cluster.run(2000);
+    assert_eq!(condition(&outcome, "ConfigApplied").0, ConditionStatus::False);
+    assert!(message(&outcome, "ConfigApplied").contains("spec.storage:"), "{outcome:?}");
+    let mut new = fresh(json!({"replicas": 99}));
+    assert!(matches!(failure(&mut new), Failure::Invalid(message) if message.starts_with("spec.replicas:")));
+}
+
+#[test]
+#[ignore = "the Service stays closed: what is held back with the spec is not clear yet"]
+fn a_redis_whose_spec_is_wrong_fails_over_all_the_same() {
+    let mut cluster = settled(json!({}));
+    cluster.change(json!({"storage": {"size": "1Gi"}}));
+    cluster.reconcile();
+    cluster.kill(0);
+    cluster.run(5000);
+    assert_eq!(cluster.selected(), "sample-1");
 }
 
 #[test]
 fn what_does_not_fit_the_type_is_named_with_its_path() {
-    let message = failure(&fresh(json!({"storage": {"size": 5}}))).message().to_owned();
+    let message = failure(&mut fresh(json!({"storage": {"size": 5}}))).message().to_owned();
     assert_eq!(message, "spec.storage.size: invalid type: integer `5`, expected a string");
+}
+
+#[test]
+fn a_record_that_cannot_be_read_is_named_and_nothing_is_decided() {
+    let check = |pointer: &str, value: Value, field: &str| {
+        let mut cluster = settled(json!({}));
+        *cluster.resource.pointer_mut(pointer).unwrap() = value;
+        let calls = cluster.calls.len();
+        let failure = failure(&mut cluster);
+        assert_eq!(cluster.calls.len(), calls, "{pointer}: not even a question");
+        let Failure::Invalid(message) = failure else { panic!("{pointer}: {failure:?}") };
+        assert!(message.starts_with(&format!("{field}: ")), "{pointer}: {message}");
+        assert!(message.contains("Restore the status"), "{pointer}: {message}");
+    };
+    check("/status/primary/uid", json!("pod-0"), "status.primary");
+    check("/status/primary/runID", json!("abc"), "status.primary");
+    check("/status/primary/pod", json!("other-0"), "status.primary");
+    check("/status/primary/replid", json!(""), "status.primary.replid");
+    check("/status/primary/began", json!(-1), "status.primary.began");
+    check("/status/followers/1/runID", json!("x".repeat(40)), "status.followers");
+}
+
+#[test]
+fn a_change_of_primary_that_cannot_be_read_is_named_as_well() {
+    let mut cluster = settled(json!({}));
+    let failover = json!({"id": 3, "phase": "Fence", "cause": "Lost", "startedAt": "2026-11-23T00:00:00Z"});
+    for (name, value) in
+        [("phase", "Later"), ("cause", "Boredom"), ("startedAt", "yesterday"), ("claim", "x")]
+    {
+        cluster.resource["status"]["failover"] = failover.clone();
+        cluster.resource["status"]["failover"][name] = json!(value);
+        let failure = failure(&mut cluster);
+        assert!(failure.message().starts_with(&format!("status.failover.{name}: {value:?}")), "{failure:?}");
+    }
+}
+
+#[test]
+fn a_redis_that_goes_is_released() {
+    let observation = Observation { deleting: true, ..settled(json!({})).observation() };
+    let Ok(Decision::Settle(outcome)) = RedisOperlet::reconcile(&observation) else { panic!() };
+    assert!(outcome.released && outcome.intents.is_empty());
 }

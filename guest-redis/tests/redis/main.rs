@@ -10,5 +10,8 @@
 mod cluster;
 mod crd;
 mod decisions;
+mod failover;
+mod fixture;
 mod objects;
 mod properties;
+mod server;
