@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use operlet_sdk::{Decision, Exchange, ExchangeEnd, Observation, Probe, Question, Response, log};
 
 use crate::{
-    carried::{WATCH, WATCH_TIMEOUT_MS},
+    carried::{Carried, WATCH, WATCH_TIMEOUT_MS},
     facts::address,
     names::Names,
     observed::{Observed, Pod},
@@ -46,10 +46,17 @@ const INTRODUCE: &str = "introduce";
 impl<'a> Processes<'a> {
     /// Asks every pod that has an address how it is, and whatever else is to be known;
     /// none if there is nothing to ask.
-    pub(crate) fn look(&self, others: Vec<Question>) -> Option<Decision> {
+    pub(crate) fn look(&self, carried: &Carried, others: Vec<Question>) -> Option<Decision> {
+        let given = self.answers();
         let question = |(ordinal, pod): (&Ordinal, &Pod<'_>)| {
             address(pod)?;
-            Some(self.question(LOOK, &ordinal.to_string(), self.line.look(place(pod))))
+            let whom = ordinal.to_string();
+            let looks = given.iter().filter(|it| it.what == LOOK && it.whom == whom);
+            let was_silent = match looks.max_by_key(|it| it.round) {
+                Some(last) => !matches!(last.end, Some(ExchangeEnd::Replies(_))),
+                None => carried.was_mute(&pod.metadata.uid),
+            };
+            Some(self.question(LOOK, &whom, self.line.look(place(pod), was_silent)))
         };
         let questions: Vec<Question> = self.observed.pods.iter().filter_map(question).chain(others).collect();
         (!questions.is_empty()).then(|| Decision::ask(questions))

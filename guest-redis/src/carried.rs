@@ -17,6 +17,8 @@ use crate::{
 pub(crate) struct Carried {
     /// The run id of the primary that is silent, and since when.
     silent: Option<(String, Millis)>,
+    /// The uids of pods that did not answer.
+    mute: Vec<String>,
     /// What events have told of.
     pub(crate) told: Option<Told>,
     /// Since when every server takes a new password beside an old one.
@@ -83,6 +85,16 @@ impl Carried {
         });
         let since = carried.chain(failing).min();
         since.map_or(0, |since| observation.now_ms.saturating_sub(since))
+    }
+
+    /// Whether a pod did not answer the last time.
+    pub(crate) fn was_mute(&self, uid: &str) -> bool {
+        self.mute.iter().any(|mute| mute == uid)
+    }
+
+    /// Remembers the pods that did not answer.
+    pub(crate) fn note_mute(&mut self, uids: impl Iterator<Item = String>) {
+        self.mute = uids.collect();
     }
 
     /// Remembers whether the primary is silent at the end of this reconcile.

@@ -104,7 +104,7 @@ pub(crate) fn reconcile(observation: &Observation) -> Result<Decision, Failure> 
             step => step,
         };
         match step {
-            Step::Look => match processes.look(upkeep::questions(&instance, observation)) {
+            Step::Look => match processes.look(&carried, upkeep::questions(&instance, observation)) {
                 Some(ask) => return Ok(ask),
                 None => facts.answers = Some(BTreeMap::new()),
             },

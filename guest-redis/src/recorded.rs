@@ -129,10 +129,17 @@ impl Reader<'_> {
             cause: word("status.failover.cause", &CAUSES, &failover.cause)?,
             from: from.transpose()?,
             to: to.transpose()?,
-            doubtful: self.followers("status.failover.doubtful", &failover.doubtful)?,
+            doubtful: failover.doubtful.iter().map(|doubt| self.doubt(doubt)).collect::<Result<_, _>>()?,
             claim: claim.transpose()?,
             started_at: started.unwrap_or_default(),
         })
+    }
+
+    fn doubt(&self, doubt: &status::Doubt) -> Result<(record::Incarnation, record::Doubt), Failure> {
+        let field = "status.failover.doubtful";
+        let dead = moment(field, doubt.dead.as_deref())?;
+        let known = record::Doubt { dead, replid: replid(field, &doubt.replid)? };
+        Ok((self.incarnation(field, &doubt.who)?, known))
     }
 
     fn target(&self, target: &status::Target) -> Result<record::Target, Failure> {
@@ -192,7 +199,15 @@ impl Writer<'_> {
                 replid: hex(&to.replid.0),
                 offset: i64::try_from(to.offset).unwrap_or(i64::MAX),
             }),
-            doubtful: self.followers(&failover.doubtful),
+            doubtful: failover
+                .doubtful
+                .iter()
+                .map(|(who, doubt)| status::Doubt {
+                    who: self.incarnation(who),
+                    replid: hex(&doubt.replid.0),
+                    dead: doubt.dead.map(timestamp),
+                })
+                .collect(),
             claim: failover.claim.map(|claim| self.names.pod(claim)),
             started_at: timestamp(failover.started_at),
         }
@@ -351,7 +366,12 @@ mod tests {
                 cause,
                 from,
                 to,
-                doubtful,
+                doubtful: doubtful
+                    .into_iter()
+                    .map(|(who, it): (_, Follower)| {
+                        (who, record::Doubt { dead: it.dead, replid: ReplId([7; 20]) })
+                    })
+                    .collect(),
                 claim,
                 started_at,
             })
@@ -407,7 +427,7 @@ mod tests {
             cause: Cause::Lost,
             from: None,
             to: None,
-            doubtful: Followers::new(),
+            doubtful: record::Doubtful::new(),
             claim: None,
             started_at: 0,
         });

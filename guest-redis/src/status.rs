@@ -180,7 +180,7 @@ pub struct Failover {
     /// Targets of earlier epochs that may have been promoted without a witness.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[cfg_attr(feature = "crd", schemars(extend("x-kubernetes-list-type" = "atomic")))]
-    pub doubtful: Vec<Follower>,
+    pub doubtful: Vec<Doubt>,
     /// The pod whose data decides when there is no primary on record.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub claim: Option<String>,
@@ -201,6 +201,21 @@ pub struct FailedSwitchovers {
     pub at: String,
     /// How many.
     pub times: u32,
+}
+
+/// A target that may have been promoted without a witness.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[cfg_attr(feature = "crd", derive(schemars::JsonSchema))]
+pub struct Doubt {
+    /// Which process.
+    #[serde(flatten)]
+    pub who: Incarnation,
+    /// The replication id that it had when it was chosen.
+    pub replid: String,
+    /// When its death was proven.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "crd", schemars(extend("format" = "date-time")))]
+    pub dead: Option<String>,
 }
 
 /// Who is to be the primary.

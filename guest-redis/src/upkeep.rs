@@ -110,9 +110,9 @@ impl<'a> Wanted<'a> {
         facts: &Facts,
         carried: &mut Carried,
     ) -> (Option<Decision>, Upkeep) {
-        let mut upkeep = Upkeep::default();
-        upkeep.missing =
+        let missing =
             self.password.as_ref().err().or_else(|| self.certificate.as_ref()?.as_ref().err()).cloned();
+        let mut upkeep = Upkeep { missing, ..Upkeep::default() };
         let none = BTreeMap::new();
         let answers = facts.answers.as_ref().unwrap_or(&none);
         let kept = processes.upkept();

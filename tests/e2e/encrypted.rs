@@ -74,7 +74,8 @@ fn an_encrypted_redis_speaks_nothing_else_and_fails_over() {
 fn a_certificate_that_is_missing_is_named() {
     let (cluster, _guard) = shared();
     let namespace = cluster.namespace("e2e-uncertified");
-    let redis = Redis::apply(&namespace, "bare", &json!({ "replicas": 0, "tls": { "secretName": "nowhere" } }));
+    let redis =
+        Redis::apply(&namespace, "bare", &json!({ "replicas": 0, "tls": { "secretName": "nowhere" } }));
     let told = |redis: &Redis<'_>| {
         let status = redis.get().ok_or("it is not there")?["status"].clone();
         let conditions = status["conditions"].as_array().cloned().unwrap_or_default();

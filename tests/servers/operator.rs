@@ -59,6 +59,7 @@ impl Redis {
             switchover_timeout_ms: 10_000,
             switchover: None,
             storage: false,
+            persistent: true,
             paused: false,
             hibernated: false,
             pause_before_primary: false,
@@ -177,7 +178,7 @@ impl Redis {
         }
         let line = self.line();
         let answer = |(ordinal, server): (Ordinal, &Server)| {
-            let end = say(&line.look(POD), server.address);
+            let end = say(&line.look(POD, false), server.address);
             Some((ordinal, look::read(&end, UID, &places)?))
         };
         let answers: BTreeMap<_, _> = (0..).zip(&self.servers).filter_map(answer).collect();

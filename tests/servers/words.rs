@@ -63,7 +63,7 @@ impl Talk {
     fn look(&self, ordinal: usize) -> Answer {
         let begun = Instant::now();
         loop {
-            let end = say(&self.line().look(POD), self.servers[ordinal].address);
+            let end = say(&self.line().look(POD, false), self.servers[ordinal].address);
             // The time for a look is short, and this machine may be busy.
             match look::read(&end, UID, &self.places()) {
                 Some(answer) => return answer,
@@ -260,7 +260,7 @@ fn a_watch_says_the_same_until_something_changes() {
 #[test]
 fn the_address_of_another_pod_is_not_mistaken_for_it() {
     for_each_version(|talk| {
-        let end = say(&talk.line().look(POD), talk.address(0));
+        let end = say(&talk.line().look(POD, false), talk.address(0));
         assert_eq!(look::read(&end, "another", &talk.places()), None, "{end:?}");
     });
 }
@@ -308,7 +308,7 @@ fn one_with_another_password_learns_nothing() {
     for_each_version(|talk| {
         let stranger = Operator::from_key(&[b's'; 32]).expect("the key is long enough");
         let line = Line { operator: &stranger, ..talk.line() };
-        let end = say(&line.look(POD), talk.address(0));
+        let end = say(&line.look(POD, false), talk.address(0));
         assert!(matches!(&end, ExchangeEnd::Unexpected(partial) if partial.replies.len() == 1), "{end:?}");
         assert_eq!(look::read(&end, UID, &talk.places()), None);
         assert_eq!(users::run_id("x"), None);

@@ -77,7 +77,7 @@ impl Test {
 
     fn lab(&self, workspace: &Workspace) -> Result<()> {
         let images = operlet_lab::archives(Progress::Shown)?;
-//        self.suite(workspace, "servers", &[("OPERLET_IMAGES", images.as_os_str())])?;
+        self.suite(workspace, "servers", &[("OPERLET_IMAGES", images.as_os_str())])?;
         let next = guests::build_with_next(workspace)?;
         let components = next.parent().unwrap_or(&workspace.target);
         let lab = lab::TestLab::up(workspace)?;

@@ -17,17 +17,18 @@ pub(super) fn intend(
     instance: &Instance<'_>,
     observed: &Observed<'_>,
     settlement: &Settlement,
+    is_held: bool,
     outcome: &mut Outcome,
 ) -> Result<(), Failure> {
-    let Some(storage) = &instance.spec.storage else { return Ok(()) };
-    let wanted = quantity::bytes(&storage.size);
+    let wanted = instance.spec.storage.as_ref().map(|storage| storage.size.as_str()).filter(|_| !is_held);
+    let wanted_bytes = wanted.and_then(quantity::bytes);
     for (ordinal, claim) in &observed.claims {
         if claim.metadata.deletion_timestamp.is_some() {
             continue;
         }
         // A claim that cannot be read or is larger is left as it is.
-        let smaller = quantity::bytes(claim.size()).is_some_and(|size| Some(size) < wanted);
-        let size = if smaller { storage.size.as_str() } else { claim.size() };
+        let smaller = quantity::bytes(claim.size()).is_some_and(|size| Some(size) < wanted_bytes);
+        let size = wanted.filter(|_| smaller).unwrap_or_else(|| claim.size());
         let epoch = super::epoch(*ordinal, claim.metadata.epoch(), settlement);
         let annotations = epoch.as_deref().map(|epoch| (EPOCH_ANNOTATION, epoch)).into_iter().collect();
         outcome.amend(

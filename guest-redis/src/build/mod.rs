@@ -108,8 +108,8 @@ pub(crate) fn intend(
     if instance.spec.replicas > 0 {
         outcome.ensure(&disruption_budget::disruption_budget(instance))?;
     }
-    pods::intend(instance, observed, settlement, record, outcome)?;
-    claims::intend(instance, observed, settlement, outcome)
+    pods::intend(observed, settlement, record, outcome)?;
+    claims::intend(instance, observed, settlement, false, outcome)
 }
 
 /// Leaves everything as it is but for what a change of primary needs.
@@ -125,13 +125,19 @@ pub(crate) fn hold(
     kept.keep_observed(observation);
     let is_service =
         |key: &ObjectKey| key.kind.kind == kinds::SERVICE.kind && key.name == instance.names.redis;
+    let is_claim = |key: &ObjectKey| {
+        key.kind.kind == kinds::PERSISTENT_VOLUME_CLAIM.kind
+            && instance.names.ordinal_of_claim(&key.name).is_some()
+    };
     kept.intents.retain(|intent| match intent {
-        Intent::Keep(key) => key.kind.kind != kinds::POD.kind && !is_service(key),
+        Intent::Keep(key) => key.kind.kind != kinds::POD.kind && !is_service(key) && !is_claim(key),
         _ => true,
     });
     outcome.intents.append(&mut kept.intents);
     services::lead(instance, observed, settlement.service, outcome)?;
-    pods::intend(instance, observed, &Settlement { delete: None, ..settlement.clone() }, record, outcome)
+    let settlement = &Settlement { delete: None, ..settlement.clone() };
+    claims::intend(instance, observed, settlement, true, outcome)?;
+    pods::intend(observed, settlement, record, outcome)
 }
 
 /// As many pods as there are to be now, whoever said so.

@@ -1,6 +1,5 @@
 use operlet_sdk::{Failure, Outcome, kinds};
 
-use super::Instance;
 use crate::{
     kubernetes::{Map, Metadata, PodLabels},
     names::{EPOCH_ANNOTATION, ROLE_LABEL},
@@ -12,7 +11,6 @@ use crate::{
 /// Marks each pod with its role, and without volumes the primary with its epoch.
 /// Deletes the one that is to be replaced.
 pub(super) fn intend(
-    instance: &Instance<'_>,
     observed: &Observed<'_>,
     settlement: &Settlement,
     record: &Record,
@@ -29,7 +27,7 @@ pub(super) fn intend(
         let role = if is_primary { "primary" } else { "replica" };
         let epoch = super::epoch(*ordinal, pod.metadata.epoch(), settlement);
         let mut annotations = Map::new();
-        if let (None, Some(epoch)) = (&instance.spec.storage, &epoch) {
+        if let (None, Some(epoch)) = (observed.claims.get(ordinal), &epoch) {
             annotations.insert(EPOCH_ANNOTATION, epoch);
         }
         let labels = Map::from([(ROLE_LABEL, role)]);

@@ -2,9 +2,7 @@
 
 use super::case::{Case, SOON_MS, add_followers, checkpoint, fence_anew};
 use super::facts::{Link, Role, Upstream};
-use super::record::{
-    Cause, Epoch, Failover, Followers, Incarnation, Ordinal, Phase, Primary, Record, Target,
-};
+use super::record::{Cause, Doubtful, Epoch, Failover, Incarnation, Ordinal, Phase, Primary, Record, Target};
 use super::rules::{Rule, holds};
 use super::step::{Report, Settlement, Step};
 
@@ -98,7 +96,7 @@ fn adopt(case: &Case<'_>, who: Incarnation, past: Epoch) -> Step {
         cause: Cause::Bootstrap,
         from: None,
         to: None,
-        doubtful: Followers::new(),
+        doubtful: Doubtful::new(),
         claim: None,
         started_at: case.facts.now,
         request: None,

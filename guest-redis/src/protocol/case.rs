@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use super::facts::{Answer, Facts, Link, Pod, Role, Upstream};
 use super::policy::{Mode, Policy};
-use super::record::{Cause, Failover, Followers, Incarnation, Millis, Ordinal, Phase, Primary, Record};
+use super::record::{
+    Cause, Doubtful, Failover, Followers, Incarnation, Millis, Ordinal, Phase, Primary, Record,
+};
 use super::rules::{Rule, holds};
 use super::step::{Act, Order, Report, Selection, Settlement, Step};
 
@@ -155,9 +157,9 @@ pub(super) fn fence_anew(record: &Record, cause: Cause, now: Millis) -> Record {
     let before = record.failover.as_ref();
     let promoted = before.filter(|failover| failover.phase == Phase::Promote);
     let target = promoted.and_then(|failover| failover.to.as_ref());
-    let mut doubtful: Followers = before.map(|failover| failover.doubtful.clone()).unwrap_or_default();
+    let mut doubtful: Doubtful = before.map(|failover| failover.doubtful.clone()).unwrap_or_default();
     if let Some(target) = target {
-        doubtful.entry(target.who).or_default();
+        doubtful.entry(target.who).or_default().replid = target.replid;
     }
     let unfinished = before.filter(|failover| matches!(failover.phase, Phase::Fence | Phase::Promote));
     let same = before.filter(|failover| !matches!(failover.phase, Phase::Open | Phase::Kick));

@@ -65,11 +65,14 @@ pub(super) fn choose(case: &Case<'_>, fenced: Fenced) -> Choice {
 fn promoted_before(case: &Case<'_>) -> Option<Target> {
     let primary = case.record.primary.as_ref()?;
     let doubtful = case.record.failover.as_ref().map(|failover| &failover.doubtful)?;
-    let answers = doubtful.keys().filter_map(|who| Some((*who, case.answer_of(who)?)));
-    let shifted = answers.filter(|(_, answer)| {
-        answer.is_at_dead(case.record.epoch) && !answer.loading && answer.replid2 == primary.replid
+    let answers = doubtful.iter().filter_map(|(who, doubt)| Some((*who, doubt, case.answer_of(who)?)));
+    let shifted = answers.filter(|(_, doubt, answer)| {
+        // Chosen again it may have been promoted again, or not.
+        let again = doubt.replid != primary.replid && answer.replid == doubt.replid;
+        let is_it = answer.replid2 == doubt.replid || again;
+        answer.is_at_dead(case.record.epoch) && !answer.loading && is_it
     });
-    best(case, shifted)
+    best(case, shifted.map(|(who, _, answer)| (who, answer)))
 }
 
 /// Puts the chosen one on record, to be promoted.

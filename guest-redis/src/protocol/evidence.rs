@@ -20,7 +20,9 @@ pub(super) fn keep(case: &Case<'_>) -> Option<Step> {
     mark(case, &mut record.followers);
     mark(case, &mut record.former);
     if let Some(failover) = &mut record.failover {
-        mark(case, &mut failover.doubtful);
+        for (who, doubt) in &mut failover.doubtful {
+            doubt.dead = doubt.dead.or_else(|| is_dead(case, who).then_some(now));
+        }
     }
     record.vouched.clone_from(&case.facts.vouched);
     (record != *case.record).then(|| checkpoint(record))

@@ -66,6 +66,19 @@ pub struct Follower {
 /// Processes that may hold writes of a reign.
 pub type Followers = BTreeMap<Incarnation, Follower>;
 
+/// What is known of a target that may have been promoted without a witness.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Doubt {
+    /// When its death was proven.
+    pub dead: Option<Millis>,
+    /// The replication id that it had when it was chosen: once promoted it is its
+    /// second one.
+    pub replid: ReplId,
+}
+
+/// Targets that may have been promoted without a witness.
+pub type Doubtful = BTreeMap<Incarnation, Doubt>;
+
 /// How far a change of primary has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Phase {
@@ -120,7 +133,7 @@ pub struct Failover {
     /// In `HandOver` and `Fence` who is wanted, from `Promote` on who it is.
     pub to: Option<Target>,
     /// Targets of earlier epochs that may have been promoted without a witness.
-    pub doubtful: Followers,
+    pub doubtful: Doubtful,
     /// The pod whose data decides when there is no primary on record.
     pub claim: Option<Ordinal>,
     /// When it began.

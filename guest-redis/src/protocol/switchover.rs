@@ -1,9 +1,7 @@
 //! Switchover: the primary is paused, the target catches up, then fence (b).
 
 use super::case::{Case, SOON_MS, checkpoint, fence_anew};
-use super::record::{
-    Cause, Failed, Failover, Followers, Incarnation, Millis, Ordinal, Phase, Record, Target,
-};
+use super::record::{Cause, Doubtful, Failed, Failover, Incarnation, Millis, Ordinal, Phase, Record, Target};
 use super::rules::{Rule, holds};
 use super::step::{Order, Report, Settlement, Step};
 use super::{roll, suspect};
@@ -36,7 +34,7 @@ pub(super) fn begin(case: &Case<'_>) -> Option<Step> {
         cause: Cause::Planned,
         from: Some(from),
         to: Some(Target { who: target, replid: primary.replid, offset: primary.began }),
-        doubtful: Followers::new(),
+        doubtful: Doubtful::new(),
         claim: None,
         started_at: case.facts.now,
         request: request.map(|request| request.id),

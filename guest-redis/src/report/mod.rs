@@ -18,7 +18,7 @@ use crate::{
     protocol::{
         facts::{Answer, Facts, Role},
         policy::Policy,
-        record::{Cause, Incarnation, Ordinal, Phase, Record},
+        record::{Cause, Incarnation, Millis, Ordinal, Phase, Record},
         step::{Selection, Settlement},
     },
     recorded,
@@ -39,6 +39,10 @@ pub(crate) struct Report<'a> {
     /// Why the spec is not carried out, if it is not.
     pub(crate) invalid: Option<&'a str>,
 }
+
+/// How often servers are asked how they are while nothing happens: a link between two of
+/// them may be lost without a word.
+const REST_MS: Millis = 10_000;
 
 /// What a person sees first.
 #[derive(Debug)]
@@ -72,6 +76,8 @@ impl Report<'_> {
         let answers = |who: &Incarnation| self.answer(who.pod).is_some_and(|it| it.run == who.run);
         let silent = primary.is_some_and(|primary| !answers(&primary));
         carried.note_silence(primary.as_ref(), silent, observation);
+        let mute = self.observed.pods.iter().filter(|(pod, _)| self.answer(**pod).is_none());
+        carried.note_mute(mute.map(|(_, pod)| pod.metadata.uid.to_string()));
         let (epoch, phase, report) = (self.record.epoch, self.record.phase(), &self.settlement.report);
         let now = observation.now_ms;
         let what = format!("{epoch} {phase:?} {report:?} {silent}");
@@ -79,7 +85,8 @@ impl Report<'_> {
         let again = self.settlement.again_ms.map(|again_ms| carried::pace(again_ms, waited_ms));
         self.push_conditions(&summary, waited_ms, outcome);
         self.push_events(&summary, before.phase.as_deref(), carried, outcome);
-        let again = again.into_iter().chain(self.upkeep.again_ms).min();
+        let rest = self.record.primary.as_ref().filter(|_| !self.record.hibernated).map(|_| REST_MS);
+        let again = again.or(rest).into_iter().chain(self.upkeep.again_ms).min();
         outcome.with_status(&self.status(before, config, summary))?;
         Ok(again.map(Duration::from_millis))
     }
@@ -98,7 +105,8 @@ impl Report<'_> {
         let outdated = self.facts.pods.iter().filter(|(_, pod)| !pod.updated);
         let outdated: Vec<String> = outdated.map(|(pod, _)| self.instance.names.pod(*pod)).collect();
         let kept = self.upkeep.behind.is_empty() && self.upkeep.missing.is_none();
-        let configured = updated && kept && self.invalid.is_none() && self.record.primary.is_some();
+        let as_told = updated && kept && self.record.primary.is_some();
+        let configured = as_told && self.invalid.is_none();
         let complete =
             ready == wanted && serving.is_some() && in_sync.len() == usize::from(self.policy.replicas);
         let cause = self.record.failover.as_ref().map(|failover| failover.cause);
@@ -106,9 +114,9 @@ impl Report<'_> {
             _ if self.record.hibernated => "Hibernated",
             Some(Cause::Lost) => "FailingOver",
             Some(Cause::Planned | Cause::Hibernate) => "SwitchingOver",
-            None if configured && complete => "Running",
+            None if as_told && complete => "Running",
             _ if matches!(before, None | Some("" | "Creating")) => "Creating",
-            _ if !configured || self.settlement.delete.is_some() => "Updating",
+            _ if !as_told || self.settlement.delete.is_some() => "Updating",
             // The pod that was replaced last still has to come up and follow.
             _ if before == Some("Updating") => "Updating",
             _ => "Degraded",

@@ -184,7 +184,7 @@ mod tests {
         observed::Observed,
         protocol::{
             facts::Facts,
-            record::{Cause, Failover, Followers, Phase, Record, RunId, Uid},
+            record::{Cause, Doubtful, Failover, Phase, Record, RunId, Uid},
             step::Settlement,
         },
         report::Summary,
@@ -210,7 +210,7 @@ mod tests {
             cause: Cause::Lost,
             from: Some(FIRST),
             to: None,
-            doubtful: Followers::new(),
+            doubtful: Doubtful::new(),
             claim: None,
             started_at: 0,
         };

@@ -20,7 +20,10 @@ use crate::protocol::{
 
 /// A pod that does not answer within this time is silent: all pods are asked side by
 /// side, and the slowest is waited for.
-const PATIENCE_MS: u32 = 200;
+const PATIENCE_MS: u32 = 1000;
+
+/// The same for a pod that was silent before.
+const PATIENCE_SILENT_MS: u32 = 200;
 
 /// The port of a dead address: nobody listens there.
 pub(super) const DEAD_PORT: u16 = 1;
@@ -46,14 +49,18 @@ pub struct Places {
 impl Line<'_> {
     /// The question how a process is.
     #[must_use]
-    pub fn look(&self, pod: Pod<'_>) -> Exchange {
+    pub fn look(&self, pod: Pod<'_>, was_silent: bool) -> Exchange {
         let commands = Commands::new()
             .then(["INFO", "server", "replication", "persistence", "memory", "keyspace"])
             .then(["CLIENT", "LIST", "TYPE", "replica"])
             .then(["ACL", "USERS"])
             .then(["CONFIG", "GET", "min-replicas-to-write", "min-replicas-max-lag", MARKER])
             .then(["ACL", "GETUSER", "default"]);
-        self.probe(pod).step(self.step(commands)).within_ms(PATIENCE_MS)
+        self.probe(pod).step(self.step(commands)).within_ms(if was_silent {
+            PATIENCE_SILENT_MS
+        } else {
+            PATIENCE_MS
+        })
     }
 }
 

@@ -160,6 +160,8 @@ fn age(record: &mut Record) {
     }
     if let Some(failover) = &mut record.failover {
         failover.started_at = older(failover.started_at);
-        all(&mut failover.doubtful);
+        for doubt in failover.doubtful.values_mut() {
+            doubt.dead = doubt.dead.map(older);
+        }
     }
 }

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use operlet_redis::protocol::facts::{Answer, Facts, Link, Pod, Proof, Role, Service, Upstream};
 use operlet_redis::protocol::policy::{Mode, Policy};
 use operlet_redis::protocol::record::{
-    Cause, Effective, Epoch, Failover, Follower, Followers, Incarnation, Phase, Primary, Record, ReplId,
+    Cause, Doubtful, Effective, Epoch, Failover, Follower, Incarnation, Phase, Primary, Record, ReplId,
     RunId, Target, Uid,
 };
 use operlet_redis::protocol::step;
@@ -160,7 +160,7 @@ impl Case {
             cause,
             from: Some(who(0)),
             to: None,
-            doubtful: Followers::new(),
+            doubtful: Doubtful::new(),
             claim: None,
             started_at: NOW - 1000,
             request: None,

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use operlet_redis::protocol::facts::{Answer, Link, Proof, Role, Service, Upstream};
 use operlet_redis::protocol::policy::{Mode, Request};
 use operlet_redis::protocol::record::{
-    Cause, Effective, Failover, Follower, Followers, Incarnation, Phase, Primary, Record, ReplId, Target,
+    Cause, Doubt, Effective, Failover, Follower, Followers, Incarnation, Phase, Primary, Record, ReplId,
+    Target,
 };
 use operlet_redis::protocol::step::{Order, Selection, Step};
 use proptest::prelude::*;
@@ -88,7 +89,7 @@ fn failovers() -> impl Strategy<Value = Failover> {
             cause,
             from,
             to,
-            doubtful,
+            doubtful: doubtful.into_keys().map(|who| (who, Doubt::default())).collect(),
             claim: Some(1),
             started_at: NOW - 5000,
             request: None,

@@ -2,7 +2,7 @@
 
 use operlet_redis::protocol::facts::{Link, Role, Upstream};
 use operlet_redis::protocol::policy::{Mode, Request};
-use operlet_redis::protocol::record::{Cause, Failed, Follower, Incarnation, Phase, ReplId};
+use operlet_redis::protocol::record::{Cause, Doubt, Failed, Follower, Incarnation, Phase, ReplId};
 use operlet_redis::protocol::step::{Act, Step};
 
 use crate::case::{Case, NOW, OTHER, address, run, uid, who};
@@ -358,7 +358,7 @@ fn a_promotion_is_confirmed_or_begun_anew() {
             with(Case::fencing(3, 0, 9), |it| {
                 it.die(0);
                 it.silence(1);
-                it.record.failover.as_mut().unwrap().doubtful.insert(who(1), Follower::default());
+                it.record.failover.as_mut().unwrap().doubtful.insert(who(1), Doubt::default());
             }),
             "TargetSilent",
         ),

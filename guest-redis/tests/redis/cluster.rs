@@ -13,6 +13,9 @@ use serde_json::{Value, json};
 
 use crate::server::{Server, Servers};
 
+/// At rest servers are asked so often how they are.
+pub(crate) const REST_MS: u64 = 10_000;
+
 /// Rounds of a reconcile, as the host allows.
 const ROUNDS_MAX: u32 = 32;
 
@@ -139,7 +142,7 @@ impl Cluster {
             let before = (self.resource.clone(), self.objects.clone());
             let outcome = self.reconcile();
             let is_at_rest = before == (self.resource.clone(), self.objects.clone());
-            match outcome.requeue_after_ms {
+            match outcome.requeue_after_ms.filter(|again_ms| *again_ms < REST_MS) {
                 Some(again_ms) => self.pass(again_ms.max(1)),
                 None if is_at_rest => return outcome,
                 None => self.pass(100),

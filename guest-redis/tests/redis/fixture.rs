@@ -75,7 +75,10 @@ fn the_redis_of_the_benchmarks_is_at_rest() {
     let Ok(Decision::Settle(outcome)) = RedisOperlet::reconcile(&observation) else {
         panic!("its answers are not all there, or something is under way");
     };
-    assert_eq!((outcome.requeue_after_ms, outcome.events.len(), outcome.probes.len()), (None, 0, 3));
+    assert_eq!(
+        (outcome.requeue_after_ms, outcome.events.len(), outcome.probes.len()),
+        (Some(crate::cluster::REST_MS), 0, 3)
+    );
     let changes = |intent: &&Intent| matches!(intent, Intent::Create(_) | Intent::Remove(_));
     assert_eq!(outcome.intents.iter().find(changes), None);
     let before: Value = serde_json::from_str(&observation.resource).unwrap();

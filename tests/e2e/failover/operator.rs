@@ -39,6 +39,7 @@ fn a_primary_that_is_killed_without_an_operator_is_replaced_when_there_is_one() 
         trial.sometime();
         drop(nobody);
         trial.cluster.operlet_is_ready("redis");
+        trial.is_replaced(&primary);
     });
 }
 
