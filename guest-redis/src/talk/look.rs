@@ -292,7 +292,7 @@ mod tests {
         };
         let line = replica_line("10.0.0.2:40000");
         let online = slave("a-1.a.shop.svc", "online", 1);
-        assert_eq!(members(&[online.clone()], &line), [true]);
+        assert_eq!(members(std::slice::from_ref(&online), &line), [true]);
         assert_eq!(members(&[slave("10.0.0.2", "online", 1)], &line), [true], "before it has a name");
         assert_eq!(members(&[slave("a-1.a.shop.svc", "online", 3)], &line), [false], "it lags");
         assert_eq!(
@@ -300,9 +300,17 @@ mod tests {
             NOBODY,
             "it is not there yet"
         );
-        assert_eq!(members(&[online.clone()], ""), NOBODY, "nobody knows who logged in");
-        assert_eq!(members(&[online.clone()], &line.replace("user=r-", "user=x-")), NOBODY, "another user");
-        assert_eq!(members(&[online.clone()], &replica_line("10.0.0.9:1")), NOBODY, "from nowhere known");
+        assert_eq!(members(std::slice::from_ref(&online), ""), NOBODY, "nobody knows who logged in");
+        assert_eq!(
+            members(std::slice::from_ref(&online), &line.replace("user=r-", "user=x-")),
+            NOBODY,
+            "another user"
+        );
+        assert_eq!(
+            members(std::slice::from_ref(&online), &replica_line("10.0.0.9:1")),
+            NOBODY,
+            "from nowhere known"
+        );
         let twice = [online, slave("a-1.a.shop.svc", "online", 60)];
         assert_eq!(members(&twice, &line), [false], "the worse of two links of one pod counts");
         let six = [slave("fd00::3", "online", 0)];
