@@ -365,6 +365,35 @@ fn a_promotion_is_confirmed_or_begun_anew() {
     ]);
 }
 
+/// A machine that is busy at the wrong moments: what the target answers now bears
+/// no id of the reign any more, and the other replica alone is too few.
+#[test]
+fn a_target_that_was_promoted_unseen_is_chosen_again_however_often() {
+    let unseen = |second: ReplId, chosen_with: ReplId| {
+        with(Case::fencing(3, 1, 0), move |it| {
+            it.die(0);
+            it.recruit(1, 3, 0);
+            it.recruit(2, 3, 0);
+            it.silence(2);
+            (it.answer(1).replid, it.answer(1).replid2) = (ReplId([8; 20]), second);
+            let doubt = Doubt { dead: None, replid: chosen_with };
+            it.record.failover.as_mut().unwrap().doubtful.insert(who(1), doubt);
+        })
+    };
+    let reign = Case::at_rest(3, 1).record.primary.unwrap().replid;
+    let (first, other) = (ReplId([7; 20]), ReplId([6; 20]));
+    check([
+        ("once", unseen(reign, reign), "Promote/Lost to Some(\\\"1.1\\\")"),
+        ("twice", unseen(first, first), "Promote/Lost to Some(\\\"1.1\\\")"),
+        (
+            "chosen again, and not promoted",
+            unseen(reign, ReplId([8; 20])),
+            "Promote/Lost to Some(\\\"1.1\\\")",
+        ),
+    ]);
+    assert!(!unseen(other, first).says().contains("Promote"), "of another lineage");
+}
+
 #[test]
 fn a_full_restart_goes_by_the_claim_of_the_primary() {
     let all = |data: u64| {
