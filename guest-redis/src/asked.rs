@@ -36,6 +36,16 @@ pub(crate) struct Processes<'a> {
     pub(crate) line: Line<'a>,
 }
 
+/// What became of something that a server was told beside the protocol.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Kept {
+    Done,
+    /// With the server's words.
+    Refused(String),
+    /// It is told again.
+    Unanswered,
+}
+
 /// What a question is for.
 const LOOK: &str = "look";
 const ACT: &str = "act";
@@ -126,11 +136,17 @@ impl<'a> Processes<'a> {
     }
 
     /// What became of that in this reconcile.
-    pub(crate) fn kept(&self) -> BTreeMap<Ordinal, Result<(), String>> {
+    pub(crate) fn kept(&self) -> BTreeMap<Ordinal, Kept> {
         let given = self.answers();
         let kept = given.iter().filter(|it| it.what == KEEP);
-        let outcome =
-            |it: &Given<'_>| Some((it.whom.parse().ok()?, it.end.map_or(Err("no answer".to_owned()), done)));
+        let outcome = |it: &Given<'_>| {
+            let kept = match (it.end, it.end.map(done)) {
+                (_, Some(Ok(()))) => Kept::Done,
+                (Some(ExchangeEnd::Replies(_)), Some(Err(words))) => Kept::Refused(words),
+                _ => Kept::Unanswered,
+            };
+            Some((it.whom.parse().ok()?, kept))
+        };
         kept.filter_map(outcome).collect()
     }
 
@@ -157,6 +173,11 @@ impl<'a> Processes<'a> {
         if looked.is_none() || looked < acted {
             return;
         }
+        facts.strangers = rounds
+            .iter()
+            .filter(|it| it.what == LOOK && Some(it.round) == looked && it.end.is_some_and(look::is_alive))
+            .filter_map(|it| it.whom.parse().ok())
+            .collect();
         let places = self.places();
         let looks = rounds.iter().filter(|it| it.what == LOOK && Some(it.round) == looked);
         let answer = |it: &Given<'_>| {

@@ -20,21 +20,29 @@ use crate::{
 };
 
 /// What the spec asks for.
-pub(crate) fn policy(spec: &RedisSpec, names: &Names<'_>) -> Policy {
+pub(crate) fn policy(spec: &RedisSpec, names: &Names<'_>, record: &Record) -> Policy {
     let replicas = u8::try_from(spec.replicas).unwrap_or_default();
-    let mode = match spec.failover.mode {
+    Policy { mode: mode(spec, replicas, record), ..wanted(spec, replicas, names) }
+}
+
+fn mode(spec: &RedisSpec, replicas: u8, record: &Record) -> Mode {
+    match spec.failover.mode {
         Some(FailoverMode::Safe) => Mode::Safe,
         Some(FailoverMode::Available) => Mode::Available,
-        // Else a person would have to vouch after every drained node.
-        None if replicas == 0 => Mode::Available,
+        // Else a person would have to vouch after every drained node. One that has replicas
+        // yet has more to lose.
+        None if replicas == 0 && record.followers.is_empty() && record.former.is_empty() => Mode::Available,
         None => Mode::Safe,
-    };
+    }
+}
+
+fn wanted(spec: &RedisSpec, replicas: u8, names: &Names<'_>) -> Policy {
     let asked = spec.switchover.as_ref().map(|asked| Request {
         id: request(&asked.request_id),
         target: asked.target.as_deref().and_then(|pod| names.ordinal_of_pod(pod)),
     });
     Policy {
-        mode,
+        mode: Mode::Safe,
         replicas,
         wanted: Effective {
             min_replicas: min_replicas(spec, replicas),
@@ -60,14 +68,16 @@ pub(crate) fn as_it_was(
     observed: &Observed<'_>,
     record: &Record,
 ) -> Policy {
-    let pods = observed.stateful_set.as_ref().map_or(0, |set| set.spec.replicas);
+    let set = observed.stateful_set.as_ref().map_or(0, |set| set.spec.replicas);
+    let there = observed.pods.keys().next_back().map_or(0, |highest| i32::from(*highest) + 1);
+    let replicas = u8::try_from(set.max(there).saturating_sub(1)).unwrap_or_default();
     Policy {
-        replicas: u8::try_from(pods.saturating_sub(1)).unwrap_or_default(),
+        mode: mode(spec, replicas, record),
         wanted: record.effective,
         switchover: None,
         hibernated: record.hibernated,
         pause_before_primary: true,
-        ..policy(spec, names)
+        ..wanted(spec, replicas, names)
     }
 }
 
@@ -122,7 +132,9 @@ pub(crate) fn facts(
 /// With a volume the claim outlives the pod and says so; else the pod is all there is.
 fn claims(observed: &Observed<'_>) -> std::collections::BTreeMap<Ordinal, u32> {
     let pods = observed.pods.iter().map(|(ordinal, pod)| (*ordinal, pod.metadata.epoch()));
-    let claims = observed.claims.iter().map(|(ordinal, claim)| (*ordinal, claim.metadata.epoch()));
+    // One that is being deleted is as good as none.
+    let claims = observed.claims.iter().filter(|(_, claim)| claim.metadata.deletion_timestamp.is_none());
+    let claims = claims.map(|(ordinal, claim)| (*ordinal, claim.metadata.epoch()));
     pods.chain(claims).filter_map(|(ordinal, epoch)| Some((ordinal, epoch?))).collect()
 }
 
@@ -157,7 +169,7 @@ mod tests {
     };
 
     fn policy_of(spec: Value) -> Policy {
-        policy(&serde_json::from_value(spec).unwrap(), &Names::new("sample", "shop"))
+        policy(&serde_json::from_value(spec).unwrap(), &Names::new("sample", "shop"), &Record::default())
     }
 
     #[test]

@@ -26,6 +26,8 @@ pub(crate) struct Observed<'a> {
     pub(crate) service: Option<Service<'a>>,
     /// The pods that lead to it as the nodes know.
     pub(crate) endpoints: Vec<Ordinal>,
+    /// What servers that start now start with.
+    pub(crate) config: Option<ConfigMap<'a>>,
     /// The Secret with the generated password.
     pub(crate) auth_secret: Option<Secret<'a>>,
     /// The Secret of the operator's own users.
@@ -268,6 +270,25 @@ struct TargetReference<'a> {
 }
 
 #[derive(Debug, Deserialize)]
+pub(crate) struct ConfigMap<'a> {
+    #[serde(borrow)]
+    metadata: Meta<'a>,
+    #[serde(borrow, default)]
+    data: BTreeMap<Text<'a>, Text<'a>>,
+}
+
+impl ConfigMap<'_> {
+    /// A setting of redis.conf.
+    pub(crate) fn setting(&self, name: &str) -> Option<&str> {
+        let lines = self.data.get("redis.conf")?.as_str().lines();
+        lines
+            .filter_map(|line| line.split_once(' '))
+            .find(|(setting, _)| *setting == name)
+            .map(|(_, value)| value)
+    }
+}
+
+#[derive(Debug, Deserialize)]
 pub(crate) struct Secret<'a> {
     #[serde(borrow)]
     metadata: Meta<'a>,
@@ -289,6 +310,7 @@ impl<'a> Observed<'a> {
         let pods: Vec<Pod<'a>> = observation.observed_as(&kinds::POD)?;
         let claims: Vec<Claim<'a>> = observation.observed_as(&kinds::PERSISTENT_VOLUME_CLAIM)?;
         let services: Vec<Service<'a>> = observation.observed_as(&kinds::SERVICE)?;
+        let configs: Vec<ConfigMap<'a>> = observation.observed_as(&kinds::CONFIG_MAP)?;
         let slices: Vec<EndpointSlice<'a>> = observation.observed_as(&kinds::ENDPOINT_SLICE)?;
         let (auth, others): (Vec<_>, Vec<_>) =
             secrets.into_iter().partition(|secret| secret.metadata.name == names.auth.as_str());
@@ -299,6 +321,7 @@ impl<'a> Observed<'a> {
             claims: by_ordinal(claims, |claim| names.ordinal_of_claim(&claim.metadata.name)),
             service: services.into_iter().find(|service| service.metadata.name == names.redis),
             endpoints: endpoints(&slices, names),
+            config: configs.into_iter().find(|config| config.metadata.name == names.config.as_str()),
             auth_secret: auth.into_iter().next(),
             operator_secret: others
                 .into_iter()

@@ -59,11 +59,12 @@ pub(crate) fn reconcile(observation: &Observation) -> Result<Decision, Failure> 
         Err(failure) => return Err(failure),
     };
 
-    let config = before.config.clone().unwrap_or_default().with_settings(spec.config.keys());
+    let config = before.config.clone().unwrap_or_default();
+    let config = if invalid.is_none() { config.with_settings(spec.config.keys()) } else { config };
     let instance = Instance::new(&names, spec, image.image, config.restarts.unwrap_or_default());
     let record = recorded::read(&before, &names)?;
     let policy = match invalid {
-        None => facts::policy(spec, &names),
+        None => facts::policy(spec, &names, &record),
         Some(_) => facts::as_it_was(spec, &names, &observed, &record),
     };
     let mut carried = Carried::read(observation);
@@ -167,8 +168,7 @@ impl Case<'_> {
         if self.invalid.is_some() {
             build::hold(instance, self.observation, observed, settlement, self.record, &mut outcome)?;
         } else {
-            let is_refused = !upkeep.refused.is_empty();
-            build::intend(instance, observed, entropy, settlement, self.record, is_refused, &mut outcome)?;
+            build::intend(instance, observed, entropy, settlement, self.record, upkeep, &mut outcome)?;
         }
         for probe in probes {
             outcome.probe(probe);
@@ -200,7 +200,7 @@ fn operator(observed: &Observed<'_>, names: &Names<'_>) -> Result<Option<Operato
     Operator::from_key(&key).map(Some).ok_or_else(|| {
         Failure::invalid(format!(
             "the Secret {} has no entry 'key' of 32 bytes or more: restore it. If it is lost, delete the Secret to have it \
-             made anew, and then each pod in turn, for the servers know the old one",
+             made anew, and then restart each container, not the pod if its data has no volume: servers know the old one",
             names.operator
         ))
     })

@@ -13,10 +13,11 @@ pub(crate) const BY_FIELD: [(&str, &[&str]); 4] = [
 ];
 
 /// Settings that the operator needs as it sets them.
-pub(crate) const OWNED: [&str; 24] = [
+pub(crate) const OWNED: [&str; 26] = [
     "appenddirname",
     "appendfilename",
     "bind",
+    "bind-source-addr",
     "daemonize",
     "dbfilename",
     "dir",
@@ -35,6 +36,7 @@ pub(crate) const OWNED: [&str; 24] = [
     "replica-priority",
     "replica-read-only",
     "replica-serve-stale-data",
+    "shutdown-timeout",
     "supervised",
     "unixsocket",
     "unixsocketperm",

@@ -8,7 +8,7 @@ use operlet_sdk::{Decision, Observation, Question, kinds};
 use sha2::{Digest as _, Sha256};
 
 use crate::{
-    asked::Processes,
+    asked::{Kept, Processes},
     build::Instance,
     carried::Carried,
     hash::fnv,
@@ -27,6 +27,9 @@ const OLD_PASSWORD_MS: Millis = 120_000;
 /// For how long a renewed certificate may be on its way into the containers.
 const CERTIFICATE_MS: Millis = 120_000;
 
+/// When something that was not answered is told again.
+const AGAIN_MS: Millis = 1000;
+
 /// The Secrets that the resource names: `get` questions have these ids.
 const AUTH: &str = "auth";
 const TLS: &str = "tls";
@@ -42,6 +45,14 @@ pub(crate) struct Upkeep {
     pub(crate) missing: Option<String>,
     /// When to look again.
     pub(crate) again_ms: Option<Millis>,
+}
+
+impl Upkeep {
+    /// Whether servers that start now would not start with the settings: one that only
+    /// cannot change while it runs is no reason.
+    pub(crate) fn is_refused(&self) -> bool {
+        self.refused.iter().any(|(_, words)| !words.contains("immutable"))
+    }
 }
 
 /// What servers should have.
@@ -122,14 +133,19 @@ impl<'a> Wanted<'a> {
         let mut questions = Vec::new();
         for (ordinal, now) in &kept {
             let Some(answer) = answers.get(ordinal) else { continue };
-            let commands = self.commands(now, drops, reloads);
+            let updated = facts.pods.get(ordinal).is_some_and(|pod| pod.updated);
+            let commands = self.commands(now, updated, drops, reloads);
             if now.marker != self.instance.redis_conf.marker && !outcomes.contains_key(ordinal) {
                 upkeep.behind.push(*ordinal);
             }
             match outcomes.get(ordinal) {
                 // What it says of itself now is seen by another look.
-                Some(Ok(())) => upkeep.again_ms = Some(0),
-                Some(Err(refusal)) => {
+                Some(Kept::Done) => upkeep.again_ms = Some(0),
+                Some(Kept::Unanswered) => {
+                    upkeep.behind.push(*ordinal);
+                    upkeep.again_ms = Some(AGAIN_MS);
+                }
+                Some(Kept::Refused(refusal)) => {
                     upkeep.behind.push(*ordinal);
                     upkeep.refused.push((*ordinal, refusal.clone()));
                 }
@@ -137,17 +153,20 @@ impl<'a> Wanted<'a> {
                 None => questions.extend(processes.keep(*ordinal, answer, commands)),
             }
         }
-        if reloads && upkeep.refused.is_empty() && questions.is_empty() {
+        let all = processes.observed.pods.keys().all(|pod| outcomes.get(pod) == Some(&Kept::Done));
+        if reloads && all && questions.is_empty() {
             carried.certificate =
                 self.certificate.as_ref().and_then(|it| it.as_ref().ok()).map(|hash| (*hash, None));
         }
         ((!questions.is_empty()).then(|| Decision::ask(questions)), upkeep)
     }
 
-    fn commands(&self, now: &Upkept, drops: bool, reloads: bool) -> Commands {
+    fn commands(&self, now: &Upkept, updated: bool, drops: bool, reloads: bool) -> Commands {
         let mut commands = Commands::new();
         if now.marker != self.instance.redis_conf.marker {
+            // A pod that is to be replaced may have the memory of before.
             let settings = self.instance.redis_conf.hot.iter();
+            let settings = settings.filter(|(setting, _)| updated || setting != "maxmemory");
             let words: Vec<&str> = ["CONFIG", "SET"]
                 .into_iter()
                 .chain(settings.flat_map(|(setting, value)| [setting.as_str(), value.as_str()]))

@@ -19,12 +19,19 @@ pub(crate) fn component(name: &str) -> Vec<u8> {
     std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// A ConfigMap with these bytes as its component, uncompressed.
+/// More than a ConfigMap holds beside what else is in it.
+const LARGE: usize = 900 * 1024;
+
+/// A ConfigMap with these bytes as its component, compressed if it would hold no more.
 pub(crate) fn config_map(name: &str, bytes: &[u8]) -> Value {
+    let data = match bytes.len() {
+        ..LARGE => json!({ "component.wasm": STANDARD.encode(bytes) }),
+        _ => json!({ "component.wasm.zst": STANDARD.encode(zstd::encode_all(bytes, 3).unwrap()) }),
+    };
     json!({
         "apiVersion": "v1", "kind": "ConfigMap",
         "metadata": { "name": name, "namespace": HOST_NAMESPACE },
-        "binaryData": { "component.wasm": STANDARD.encode(bytes) },
+        "binaryData": data,
     })
 }
 

@@ -28,7 +28,9 @@ pub(super) fn intend(
         }
         // A claim that cannot be read or is larger is left as it is.
         let smaller = quantity::bytes(claim.size()).is_some_and(|size| Some(size) < wanted_bytes);
-        let size = wanted.filter(|_| smaller).unwrap_or_else(|| claim.size());
+        // The mark must not wait for a growth that is refused.
+        let is_marked = settlement.mark.is_some_and(|(pod, _)| pod == *ordinal);
+        let size = wanted.filter(|_| smaller && !is_marked).unwrap_or_else(|| claim.size());
         let epoch = super::epoch(*ordinal, claim.metadata.epoch(), settlement);
         let annotations = epoch.as_deref().map(|epoch| (EPOCH_ANNOTATION, epoch)).into_iter().collect();
         outcome.amend(

@@ -23,6 +23,7 @@ use crate::{
         step::{Selection, Settlement},
     },
     spec::RedisSpec,
+    upkeep::Upkeep,
 };
 
 /// One Redis as it should be.
@@ -85,7 +86,7 @@ pub(crate) fn intend(
     entropy: &[u8],
     settlement: &Settlement,
     record: &Record,
-    is_refused: bool,
+    upkeep: &Upkeep,
     outcome: &mut Outcome,
 ) -> Result<(), Failure> {
     if instance.spec.auth.is_none() && observed.auth_secret.is_none() {
@@ -96,12 +97,16 @@ pub(crate) fn intend(
     }
     services::intend(instance, observed, settlement.service, outcome)?;
     let pods = settlement.pods.map_or_else(|| kept(instance, observed), i32::from);
-    if is_refused && observed.stateful_set.is_some() {
-        // What running servers refuse, servers that start would not start with.
+    // What running servers refuse, servers that start would not start with.
+    let is_refused = upkeep.is_refused();
+    if (is_refused && observed.stateful_set.is_some()) || finds_nothing(instance, observed, record, upkeep) {
         outcome.keep(&kinds::CONFIG_MAP, &instance.names.config);
-        outcome.keep(&kinds::STATEFUL_SET, instance.names.redis);
     } else {
         outcome.ensure(&config_map::config_map(instance))?;
+    }
+    if is_refused && observed.stateful_set.is_some() {
+        outcome.keep(&kinds::STATEFUL_SET, instance.names.redis);
+    } else {
         outcome.ensure(&stateful_set::stateful_set(instance, observed, pods))?;
     }
     // Of a lone primary it would either block every drain or mean nothing.
@@ -110,6 +115,21 @@ pub(crate) fn intend(
     }
     pods::intend(observed, settlement, record, outcome)?;
     claims::intend(instance, observed, settlement, false, outcome)
+}
+
+/// Whether a server that starts now would not read what it wrote: another persistence is
+/// told to running servers first, which then write their data so.
+fn finds_nothing(instance: &Instance<'_>, observed: &Observed<'_>, record: &Record, upkeep: &Upkeep) -> bool {
+    const LOG: &str = "appendonly";
+    let wanted =
+        instance.redis_conf.hot.iter().find(|(setting, _)| setting == LOG).map(|(_, value)| value.as_str());
+    let before = observed.config.as_ref().and_then(|config| config.setting(LOG));
+    let differs = before.is_some() && before != wanted;
+    differs
+        && (record.hibernated
+            || record.failover.is_some()
+            || record.primary.is_none()
+            || !upkeep.behind.is_empty())
 }
 
 /// Leaves everything as it is but for what a change of primary needs.
@@ -121,6 +141,9 @@ pub(crate) fn hold(
     record: &Record,
     outcome: &mut Outcome,
 ) -> Result<(), Failure> {
+    if observed.operator_secret.is_none() {
+        secret::operator(instance, &observation.entropy, outcome)?;
+    }
     let mut kept = Outcome::new();
     kept.keep_observed(observation);
     let is_service =

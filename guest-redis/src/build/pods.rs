@@ -27,7 +27,8 @@ pub(super) fn intend(
         let role = if is_primary { "primary" } else { "replica" };
         let epoch = super::epoch(*ordinal, pod.metadata.epoch(), settlement);
         let mut annotations = Map::new();
-        if let (None, Some(epoch)) = (observed.claims.get(ordinal), &epoch) {
+        let claim = observed.claims.get(ordinal).filter(|claim| claim.metadata.deletion_timestamp.is_none());
+        if let (None, Some(epoch)) = (claim, &epoch) {
             annotations.insert(EPOCH_ANNOTATION, epoch);
         }
         let labels = Map::from([(ROLE_LABEL, role)]);

@@ -28,6 +28,9 @@ pub struct Facts {
     /// The last look at all pods; none if there was no look since the last act.
     /// A pod that gave no answer is not in it.
     pub answers: Option<BTreeMap<Ordinal, Answer>>,
+    /// Pods that answered to that look, and not what was asked: their process is alive,
+    /// and cannot be read.
+    pub strangers: BTreeSet<Ordinal>,
     /// The proof of acks made after that look.
     pub proof: Option<Proof>,
     /// What was tried in this reconcile already.

@@ -18,7 +18,8 @@ pub(super) fn step(case: &Case<'_>) -> Option<Step> {
     if primary.dead.is_some() {
         return Some(begin(case));
     }
-    if !holds(Rule::SuspectFresh, !is_heard(case, primary)) {
+    let is_stranger = case.pod_of(&primary.who).is_some() && case.facts.strangers.contains(&primary.who.pod);
+    if is_stranger || !holds(Rule::SuspectFresh, !is_heard(case, primary)) {
         return Some(case.wait(Report::CutOff(primary.who)));
     }
     let going = case.pod_of(&primary.who).is_none_or(|pod| pod.terminating);

@@ -17,8 +17,8 @@ impl Case<'_> {
             Report::CutOff(primary) => (
                 "OperatorCutOff",
                 format!(
-                    "{} does not answer the operator, but replicas hear it: nothing is changed. Check the network \
-                     between the host and the pod",
+                    "{} does not answer the operator and is alive: nothing is changed. Check the network between the \
+                     host and the pod, its certificate, and that the operator's Secret is the one it was started with",
                     self.pod(primary)
                 ),
             ),
@@ -217,7 +217,7 @@ mod tests {
         let case = Case {
             instance: &instance,
             observed: &Observed::read(&observation, &names).unwrap(),
-            policy: &facts::policy(&spec, &names),
+            policy: &facts::policy(&spec, &names, &Record::default()),
             facts: &Facts::default(),
             record: &Record { epoch: 8, failover: Some(failover), ..Record::default() },
             upkeep: &Upkeep::default(),

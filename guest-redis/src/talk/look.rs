@@ -107,6 +107,13 @@ pub fn is_stranger(end: &ExchangeEnd) -> bool {
     partial.replies.first().is_some_and(|reply| reply.starts_with(b"-WRONGPASS"))
 }
 
+/// Whether a server that did not answer the question is alive all the same: it does not
+/// know the operator, or its certificate is not the one that is expected.
+#[must_use]
+pub fn is_alive(end: &ExchangeEnd) -> bool {
+    is_stranger(end) || matches!(end, ExchangeEnd::TlsFailed(_))
+}
+
 /// What a server has of what it is told beside the protocol.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Upkept {
