@@ -64,7 +64,7 @@ impl<'a> Processes<'a> {
             let looks = given.iter().filter(|it| it.what == LOOK && it.whom == whom);
             let was_silent = match looks.max_by_key(|it| it.round) {
                 Some(last) => !matches!(last.end, Some(ExchangeEnd::Replies(_))),
-                None => carried.was_mute(&pod.metadata.uid),
+                None => carried.was_mute(&pod.metadata.uid, self.observation),
             };
             Some(self.question(LOOK, &whom, self.line.look(place(pod), was_silent)))
         };
@@ -96,9 +96,9 @@ impl<'a> Processes<'a> {
         let timeout_ms = u32::try_from(WATCH_TIMEOUT_MS).unwrap_or(u32::MAX);
         let watched = |(ordinal, pod): (&Ordinal, &Pod<'_>)| {
             let answered = facts.answers.as_ref().is_some_and(|answers| answers.contains_key(ordinal));
-            let wanted = address(pod).is_some() && (answered || uid(&pod.metadata.uid) == primary);
+            let known = answered || pod.is_started() || uid(&pod.metadata.uid) == primary;
             let id = format!("{WATCH}{}", pod.metadata.uid);
-            wanted.then(|| self.line.watch(id, place(pod), timeout_ms))
+            (known && address(pod).is_some()).then(|| self.line.watch(id, place(pod), timeout_ms))
         };
         self.observed.pods.iter().filter_map(watched).collect()
     }

@@ -87,9 +87,11 @@ impl Carried {
         since.map_or(0, |since| observation.now_ms.saturating_sub(since))
     }
 
-    /// Whether a pod did not answer the last time.
-    pub(crate) fn was_mute(&self, uid: &str) -> bool {
-        self.mute.iter().any(|mute| mute == uid)
+    /// Whether a pod did not answer the last time, nor does it answer its watch.
+    pub(crate) fn was_mute(&self, uid: &str, observation: &Observation) -> bool {
+        let watch = observation.probes.iter().find(|report| report.id.strip_prefix(WATCH) == Some(uid));
+        let answers = watch.is_some_and(|report| matches!(report.end, ExchangeEnd::Replies(_)));
+        !answers && self.mute.iter().any(|mute| mute == uid)
     }
 
     /// Remembers the pods that did not answer.

@@ -91,8 +91,8 @@ impl Test {
             ("OPERLET_BIN", host.as_os_str()),
             ("OPERLET_NEXT_IMAGE", OsStr::new(&next_image)),
             (name, OsStr::new(&flags)),
-            // They wait for pods most of the time.
-            ("RUST_TEST_THREADS", OsStr::new("6")),
+            // They wait for pods, whose probes take most of two cores.
+            ("RUST_TEST_THREADS", OsStr::new("4")),
         ];
         let outcome = self.suite(workspace, "lab", &environment);
         if self.keep_lab {

@@ -67,10 +67,11 @@ impl<'a> Instance<'a> {
         })
     }
 
-    /// How often in a row a server may fail to answer before it is restarted: a second
-    /// passes before it is asked first, and one before it is ended.
-    fn liveness_failures(&self) -> u32 {
-        u32::try_from(self.spec.failover.liveness_seconds).unwrap_or_default().saturating_sub(2).max(1)
+    /// How long a server may take to answer the probe that restarts it, in seconds. Few
+    /// and long rather than many and short: a probe that is slow to start is no proof.
+    fn liveness_timeout(&self) -> u32 {
+        let seconds = u32::try_from(self.spec.failover.liveness_seconds).unwrap_or_default();
+        (seconds / stateful_set::LIVENESS_FAILURES).max(1)
     }
 
     fn metadata(&self, name: &'a str) -> Metadata<'a> {

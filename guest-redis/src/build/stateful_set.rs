@@ -18,6 +18,15 @@ const USER: u32 = 999;
 /// How long a server may take to answer at all; it answers while it loads.
 const START_SECONDS: u32 = 60;
 
+/// How often readiness is asked for: each time is a shell and a client.
+const READY_SECONDS: u32 = 2;
+
+/// How long a probe may take: on a busy node it takes longer than a second to start it.
+const PROBE_SECONDS: u32 = 3;
+
+/// How often in a row a server may fail to answer in time before it is restarted.
+pub(super) const LIVENESS_FAILURES: u32 = 2;
+
 /// Enough to hand over and to write a last snapshot of a data set of some gigabytes.
 const TERMINATION_SECONDS: u32 = 60;
 
@@ -142,9 +151,10 @@ fn container<'a>(instance: &'a Instance<'a>) -> Container<'a> {
         liveness_probe: Probe {
             // One that does not answer does not end in good order either.
             termination_grace_period_seconds: Some(1),
-            ..probe("live", instance.liveness_failures())
+            timeout_seconds: instance.liveness_timeout(),
+            ..probe("live", LIVENESS_FAILURES)
         },
-        readiness_probe: probe("ready", 2),
+        readiness_probe: Probe { period_seconds: READY_SECONDS, ..probe("ready", 2) },
         security_context: SecurityContext {
             allow_privilege_escalation: false,
             read_only_root_filesystem: true,
@@ -167,7 +177,7 @@ fn probe(question: &'static str, failure_threshold: u32) -> Probe {
     Probe {
         exec: Exec { command: vec!["/bin/sh", "/etc/redis/probe.sh", question] },
         period_seconds: 1,
-        timeout_seconds: 1,
+        timeout_seconds: PROBE_SECONDS,
         failure_threshold,
         termination_grace_period_seconds: None,
     }
