@@ -90,7 +90,7 @@ impl<'a> Processes<'a> {
         Decision::ask(self.observed.pods.get(&on.pod).map(question).into_iter().collect::<Vec<_>>())
     }
 
-    /// What watches the pods that answered, and the primary whether it did or not.
+    /// What watches the pods that answered or were started, and the primary in any case.
     pub(crate) fn watch(&self, facts: &Facts, record: &Record) -> Vec<Probe> {
         let primary = record.primary.as_ref().map(|primary| primary.who.uid);
         let timeout_ms = u32::try_from(WATCH_TIMEOUT_MS).unwrap_or(u32::MAX);

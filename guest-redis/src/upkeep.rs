@@ -27,7 +27,7 @@ const OLD_PASSWORD_MS: Millis = 120_000;
 /// For how long a renewed certificate may be on its way into the containers.
 const CERTIFICATE_MS: Millis = 120_000;
 
-/// When something that was not answered is told again.
+/// When a server is looked at again that was told something, or did not answer to it.
 const AGAIN_MS: Millis = 1000;
 
 /// The Secrets that the resource names: `get` questions have these ids.
@@ -139,8 +139,12 @@ impl<'a> Wanted<'a> {
                 upkeep.behind.push(*ordinal);
             }
             match outcomes.get(ordinal) {
-                // What it says of itself now is seen by another look.
-                Some(Kept::Done) => upkeep.again_ms = Some(0),
+                // What it says of itself now is seen by another look. A certificate shows in
+                // none, and is loaded again at rest until every server has it.
+                Some(Kept::Done) if self.commands(now, updated, drops, false) != Commands::new() => {
+                    upkeep.again_ms = Some(AGAIN_MS);
+                }
+                Some(Kept::Done) => {}
                 Some(Kept::Unanswered) => {
                     upkeep.behind.push(*ordinal);
                     upkeep.again_ms = Some(AGAIN_MS);

@@ -37,9 +37,9 @@ tls-ca-cert-file /etc/redis-tls/ca.crt
 /// server runs with: it is set together with the rest, in one step.
 pub(crate) const MARKER: &str = "proc-title-template";
 
-/// What cannot be set while a server runs: those that Redis 7.0 to 8.0 and Valkey 8.1
-/// mark immutable in `config.c`, less those that `config` may not hold.
-const COLD: [&str; 22] = [
+/// What cannot be set while a server runs: those of which Redis 7.0, 8.0 or Valkey 8.1
+/// says "can't set immutable config", less those that `config` may not hold.
+const COLD: [&str; 26] = [
     "always-show-logo",
     "aof-rewrite-cpulist",
     "aof_rewrite_cpulist",
@@ -52,16 +52,20 @@ const COLD: [&str; 22] = [
     "enable-debug-command",
     "enable-module-command",
     "enable-protected-configs",
-    "hash-seed",
     "io-threads",
     "io-threads-do-reads",
     "rdbchecksum",
+    "rdma-completion-vector",
+    "rdma-rx-size",
     "server-cpulist",
     "server_cpulist",
     "set-proc-title",
+    "socket-mark-id",
     "syslog-enabled",
     "syslog-facility",
     "syslog-ident",
+    "tcp-backlog",
+    "unixsocketgroup",
 ];
 
 /// The configuration of every server of a Redis.

@@ -162,6 +162,14 @@ fn a_primary_is_suspected_when_nobody_hears_it() {
             "checkpoint epoch 3 primary Some(\"0.1 carried\") M [\"1.1\", \"2.1\"] former [] W 1 Q 1 failover Some(\"Fence/Lost to None",
         ),
         ("silent for a moment", with(silent(), |it| it.facts.silent_ms = 100), "settle Keep None None"),
+        (
+            "it is alive and cannot be read",
+            with(silent(), |it| {
+                it.facts.strangers.insert(0);
+            }),
+            "CutOff",
+        ),
+        ("nobody answers", with(silent(), |it| (1..3).for_each(|pod| it.silence(pod))), "Awaited([0, 1, 2])"),
         ("a replica hears it", with(silent(), |it| it.answer(1).link = Link::Up { io_age_s: 1 }), "CutOff"),
         (
             "its container restarted",
