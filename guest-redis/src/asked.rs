@@ -55,16 +55,20 @@ const INTRODUCE: &str = "introduce";
 
 impl<'a> Processes<'a> {
     /// Asks every pod that has an address how it is, and whatever else is to be known;
-    /// none if there is nothing to ask.
+    /// none if there is nothing to ask. One that was silent in the reconcile before and
+    /// in this one is silent for the rest of it.
     pub(crate) fn look(&self, carried: &Carried, others: Vec<Question>) -> Option<Decision> {
         let given = self.answers();
         let question = |(ordinal, pod): (&Ordinal, &Pod<'_>)| {
             address(pod)?;
             let whom = ordinal.to_string();
             let looks = given.iter().filter(|it| it.what == LOOK && it.whom == whom);
+            let was_mute = carried.was_mute(&pod.metadata.uid, self.observation);
             let was_silent = match looks.max_by_key(|it| it.round) {
+                // Nobody waits for it again before the next reconcile.
+                Some(last) if was_mute && matches!(last.end, Some(ExchangeEnd::Timeout(_))) => return None,
                 Some(last) => !matches!(last.end, Some(ExchangeEnd::Replies(_))),
-                None => carried.was_mute(&pod.metadata.uid, self.observation),
+                None => was_mute,
             };
             Some(self.question(LOOK, &whom, self.line.look(place(pod), was_silent)))
         };
@@ -173,13 +177,14 @@ impl<'a> Processes<'a> {
         if looked.is_none() || looked < acted {
             return;
         }
-        facts.strangers = rounds
-            .iter()
-            .filter(|it| it.what == LOOK && Some(it.round) == looked && it.end.is_some_and(look::is_alive))
-            .filter_map(|it| it.whom.parse().ok())
-            .collect();
-        let places = self.places();
         let looks = rounds.iter().filter(|it| it.what == LOOK && Some(it.round) == looked);
+        let those = |is: fn(&ExchangeEnd) -> bool| {
+            let them = looks.clone().filter(|it| it.end.is_some_and(is));
+            them.filter_map(|it| it.whom.parse().ok()).collect()
+        };
+        facts.strangers = those(look::is_alive);
+        facts.refusing = those(|end| matches!(end, ExchangeEnd::Refused));
+        let places = self.places();
         let answer = |it: &Given<'_>| {
             let ordinal: Ordinal = it.whom.parse().ok()?;
             let pod = self.observed.pods.get(&ordinal)?;

@@ -19,6 +19,8 @@ pub(crate) struct Carried {
     silent: Option<(String, Millis)>,
     /// The uids of pods that did not answer.
     mute: Vec<String>,
+    /// The uid of the primary's pod, if it is going, and since when.
+    going: Option<(String, Millis)>,
     /// What events have told of.
     pub(crate) told: Option<Told>,
     /// Since when every server takes a new password beside an old one.
@@ -112,6 +114,17 @@ impl Carried {
         });
     }
 
+    /// For how long the primary's pod has been going, as far as is known.
+    pub(crate) fn going_ms(&self, uid: &str, now: Millis) -> Millis {
+        let since = self.going.as_ref().filter(|(who, _)| who == uid);
+        since.map_or(0, |(_, since)| now.saturating_sub(*since))
+    }
+
+    /// Remembers whether the primary's pod is going.
+    pub(crate) fn note_going(&mut self, uid: Option<&str>, now: Millis) {
+        self.going = uid.map(|uid| (uid.to_owned(), now.saturating_sub(self.going_ms(uid, now))));
+    }
+
     /// For how long the same has been waited for; none is waiting for nothing.
     pub(crate) fn wait(&mut self, what: Option<&str>, now: Millis) -> Millis {
         let Some(what) = what else {
@@ -181,6 +194,19 @@ mod tests {
         assert_eq!(carried.silent_ms(&PRIMARY, &at(7000, None)), 2000, "it goes on");
         carried.note_silence(Some(&PRIMARY), false, &at(7000, None));
         assert_eq!(carried.silent_ms(&PRIMARY, &at(8000, None)), 0, "it spoke");
+    }
+
+    #[test]
+    fn a_pod_goes_since_it_was_first_seen_to() {
+        let mut carried = Carried::default();
+        assert_eq!(carried.going_ms("a", 5000), 0);
+        carried.note_going(Some("a"), 5000);
+        carried.note_going(Some("a"), 5400);
+        assert_eq!(carried.going_ms("a", 6000), 1000);
+        assert_eq!(carried.going_ms("b", 6000), 0, "another pod");
+        assert_eq!(carried.going_ms("a", 4000), 0, "a clock that was set back");
+        carried.note_going(None, 6000);
+        assert_eq!(carried.going_ms("a", 7000), 0, "it does not go any more");
     }
 
     #[test]

@@ -11,7 +11,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Value, json};
 
 use crate::{
-    reserved::{BY_FIELD, OWNED, PREFIXES},
+    settings::{BY_FIELD, OWNED, PREFIXES},
     spec::{Quantity, Redis},
     validate::NAME_LENGTH_MAX,
 };

@@ -96,6 +96,9 @@ fn milliseconds(seconds: i32) -> Millis {
     Millis::try_from(seconds).unwrap_or_default().saturating_mul(1000)
 }
 
+/// With less time than this a pod that goes lets nobody wait.
+const HURRY_S: i64 = 10;
+
 /// What the objects say. Nobody has been asked yet.
 pub(crate) fn facts(
     observation: &Observation,
@@ -125,6 +128,11 @@ pub(crate) fn facts(
         vouched: vouched.split(',').filter_map(|one| uid(one.trim())).collect(),
         accept_loss: annotations.get(ACCEPT_LOSS_ANNOTATION).and_then(|id| id.trim().parse().ok()),
         silent_ms: primary.map_or(0, |who| carried.silent_ms(who, observation)),
+        going_ms: primary.and_then(|who| observed.pods.get(&who.pod)).map_or(0, |pod| {
+            let hurries = pod.metadata.deletion_grace_period_seconds.is_some_and(|left| left < HURRY_S);
+            let since = carried.going_ms(&pod.metadata.uid, observation.now_ms);
+            if hurries { Millis::MAX } else { since }
+        }),
         ..Facts::default()
     }
 }

@@ -21,7 +21,7 @@ mod quantity;
 mod reconcile;
 mod recorded;
 mod report;
-mod reserved;
+pub mod settings;
 pub mod spec;
 pub mod status;
 pub mod talk;

@@ -8,7 +8,10 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::{
-    names::{CONFIG_ANNOTATION, EPOCH_ANNOTATION, Names, POD_NAME_LABEL, REVISION_LABEL, SERVICE_NAME_LABEL},
+    names::{
+        CONFIG_ANNOTATION, EPOCH_ANNOTATION, Names, POD_NAME_LABEL, REVISION_LABEL, ROLE_LABEL,
+        SERVICE_NAME_LABEL,
+    },
     protocol::record::{Epoch, Ordinal},
 };
 
@@ -109,6 +112,11 @@ impl Pod<'_> {
         self.metadata.annotations.get(CONFIG_ANNOTATION).map(Text::as_str)
     }
 
+    /// The role that it is marked with.
+    pub(crate) fn role(&self) -> Option<&str> {
+        self.metadata.labels.get(ROLE_LABEL).map(Text::as_str)
+    }
+
     /// What the pod was made from.
     pub(crate) fn revision(&self) -> Option<&str> {
         self.metadata.labels.get(REVISION_LABEL).map(Text::as_str)
@@ -127,6 +135,7 @@ pub(crate) struct Meta<'a> {
     generation: i64,
     #[serde(borrow)]
     pub(crate) deletion_timestamp: Option<Text<'a>>,
+    pub(crate) deletion_grace_period_seconds: Option<i64>,
     #[serde(borrow)]
     labels: BTreeMap<Text<'a>, Text<'a>>,
     #[serde(borrow)]

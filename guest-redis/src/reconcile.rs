@@ -166,7 +166,7 @@ impl Case<'_> {
         let entropy = &self.observation.entropy;
         let (instance, observed) = (self.instance, self.observed);
         if self.invalid.is_some() {
-            build::hold(instance, self.observation, observed, settlement, self.record, &mut outcome)?;
+            build::hold(instance, self.observation, observed, settlement, &mut outcome)?;
         } else {
             build::intend(instance, observed, entropy, settlement, self.record, upkeep, &mut outcome)?;
         }

@@ -5,7 +5,7 @@ use operlet_sdk::Failure;
 
 use crate::{
     observed::Observed,
-    quantity, reserved,
+    quantity, settings,
     spec::{FailoverMode, RedisSpec},
 };
 
@@ -114,7 +114,7 @@ fn check_config(spec: &RedisSpec) -> Result<(), Failure> {
                 "spec.config: {setting:?} is no setting; names have lower-case letters, digits and hyphens"
             )
         })?;
-        if let Some(refusal) = reserved::refusal(setting) {
+        if let Some(refusal) = settings::refusal(setting) {
             return Err(Failure::invalid(format!("spec.config: {refusal}")));
         }
         require(!value.chars().any(char::is_control), || {

@@ -14,6 +14,7 @@
 mod image;
 mod operator;
 mod server;
+mod settings;
 mod survival;
 mod wire;
 mod words;

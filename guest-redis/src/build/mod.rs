@@ -69,9 +69,10 @@ impl<'a> Instance<'a> {
 
     /// How long a server may take to answer the probe that restarts it, in seconds. Few
     /// and long rather than many and short: a probe that is slow to start is no proof.
+    /// What is left of the time is what a kubelet takes to end a frozen server.
     fn liveness_timeout(&self) -> u32 {
         let seconds = u32::try_from(self.spec.failover.liveness_seconds).unwrap_or_default();
-        (seconds / stateful_set::LIVENESS_FAILURES).max(1)
+        (seconds.saturating_sub(stateful_set::END_SECONDS) / stateful_set::LIVENESS_FAILURES).max(1)
     }
 
     fn metadata(&self, name: &'a str) -> Metadata<'a> {
@@ -114,7 +115,7 @@ pub(crate) fn intend(
     if instance.spec.replicas > 0 {
         outcome.ensure(&disruption_budget::disruption_budget(instance))?;
     }
-    pods::intend(observed, settlement, record, outcome)?;
+    pods::intend(observed, settlement, outcome)?;
     claims::intend(instance, observed, settlement, false, outcome)
 }
 
@@ -139,7 +140,6 @@ pub(crate) fn hold(
     observation: &Observation,
     observed: &Observed<'_>,
     settlement: &Settlement,
-    record: &Record,
     outcome: &mut Outcome,
 ) -> Result<(), Failure> {
     if observed.operator_secret.is_none() {
@@ -161,7 +161,7 @@ pub(crate) fn hold(
     services::lead(instance, observed, settlement.service, outcome)?;
     let settlement = &Settlement { delete: None, ..settlement.clone() };
     claims::intend(instance, observed, settlement, true, outcome)?;
-    pods::intend(observed, settlement, record, outcome)
+    pods::intend(observed, settlement, outcome)
 }
 
 /// As many pods as there are to be now, whoever said so.

@@ -3,6 +3,7 @@ use std::fmt::Write as _;
 use crate::{
     hash::fnv,
     quantity,
+    settings::IMMUTABLE,
     spec::{EvictionPolicy, Fsync, PersistenceMode, Quantity, RedisSpec},
 };
 
@@ -36,37 +37,6 @@ tls-ca-cert-file /etc/redis-tls/ca.crt
 /// A setting that has no effect but on what `ps` shows. It says which configuration the
 /// server runs with: it is set together with the rest, in one step.
 pub(crate) const MARKER: &str = "proc-title-template";
-
-/// What cannot be set while a server runs: those of which Redis 7.0, 8.0 or Valkey 8.1
-/// says "can't set immutable config", less those that `config` may not hold.
-const COLD: [&str; 26] = [
-    "always-show-logo",
-    "aof-rewrite-cpulist",
-    "aof_rewrite_cpulist",
-    "bgsave-cpulist",
-    "bgsave_cpulist",
-    "bio-cpulist",
-    "bio_cpulist",
-    "databases",
-    "disable-thp",
-    "enable-debug-command",
-    "enable-module-command",
-    "enable-protected-configs",
-    "io-threads",
-    "io-threads-do-reads",
-    "rdbchecksum",
-    "rdma-completion-vector",
-    "rdma-rx-size",
-    "server-cpulist",
-    "server_cpulist",
-    "set-proc-title",
-    "socket-mark-id",
-    "syslog-enabled",
-    "syslog-facility",
-    "syslog-ident",
-    "tcp-backlog",
-    "unixsocketgroup",
-];
 
 /// The configuration of every server of a Redis.
 #[derive(Debug)]
@@ -119,7 +89,7 @@ impl RedisConf {
 
 /// Quotes mean something in the file and nothing to CONFIG SET.
 fn is_cold(setting: &str, value: &str) -> bool {
-    COLD.contains(&setting) || value.contains(['"', '\'', '\\'])
+    IMMUTABLE.contains(&setting) || value.contains(['"', '\'', '\\'])
 }
 
 fn persistence(hot: &mut Vec<(String, String)>, spec: &RedisSpec) {

@@ -27,6 +27,10 @@ const PROBE_SECONDS: u32 = 3;
 /// How often in a row a server may fail to answer in time before it is restarted.
 pub(super) const LIVENESS_FAILURES: u32 = 2;
 
+/// A kubelet ends a server that ignores the signal after no less than this.
+/// `minimumGracePeriodInSeconds` of Kubernetes 1.37.
+pub(super) const END_SECONDS: u32 = 2;
+
 /// Enough to hand over and to write a last snapshot of a data set of some gigabytes.
 const TERMINATION_SECONDS: u32 = 60;
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::facts::{Answer, Facts, Link, Pod, Role, Upstream};
 use super::policy::{Mode, Policy};
 use super::record::{
-    Cause, Doubtful, Failover, Followers, Incarnation, Millis, Ordinal, Phase, Primary, Record,
+    Cause, Doubtful, Epoch, Failover, Followers, Incarnation, Millis, Ordinal, Phase, Primary, Record,
 };
 use super::rules::{Rule, holds};
 use super::step::{Act, Order, Report, Selection, Settlement, Step};
@@ -121,6 +121,13 @@ impl<'a> Case<'a> {
         let claim = self.record.failover.as_ref().and_then(|failover| failover.claim);
         let claim = claim.map_or(0, |claim| claim.saturating_add(1));
         Some(self.policy.pods().max(held.min(exist)).max(claim))
+    }
+
+    /// The primary's claim, if this epoch is not written on it yet.
+    pub(super) fn unmarked(&self) -> Option<(Ordinal, Epoch)> {
+        let pod = self.record.primary.as_ref()?.who.pod;
+        let marked = self.facts.claims.get(&pod).copied().unwrap_or_default();
+        (marked < self.record.epoch).then_some((pod, self.record.epoch))
     }
 
     /// Nothing more to do now; look again soon.

@@ -25,12 +25,17 @@ pub struct Facts {
     pub accept_loss: Option<Epoch>,
     /// For how long the primary has been silent. A hint.
     pub silent_ms: Millis,
+    /// For how long the primary's pod has been going, or as good as for ever if it has
+    /// little time left. A hint.
+    pub going_ms: Millis,
     /// The last look at all pods; none if there was no look since the last act.
     /// A pod that gave no answer is not in it.
     pub answers: Option<BTreeMap<Ordinal, Answer>>,
     /// Pods that answered to that look, and not what was asked: their process is alive,
     /// and cannot be read.
     pub strangers: BTreeSet<Ordinal>,
+    /// Pods whose address refused the question: nobody listens there.
+    pub refusing: BTreeSet<Ordinal>,
     /// The proof of acks made after that look.
     pub proof: Option<Proof>,
     /// What was tried in this reconcile already.

@@ -49,7 +49,7 @@ pub(super) fn asleep(case: &Case<'_>) -> Option<Step> {
                 None => Selection::Keep,
             },
             pods: Some(0),
-            mark: mark(case),
+            mark: case.unmarked(),
             report: Some(Report::Hibernated),
             ..Settlement::default()
         }));
@@ -70,10 +70,4 @@ pub(super) fn asleep(case: &Case<'_>) -> Option<Step> {
         primary.dead = primary.dead.or(Some(case.facts.now));
     }
     Some(checkpoint(record))
-}
-
-fn mark(case: &Case<'_>) -> Option<(u8, u32)> {
-    let pod = case.record.primary.as_ref()?.who.pod;
-    let marked = case.facts.claims.get(&pod).copied().unwrap_or_default();
-    (marked < case.record.epoch).then_some((pod, case.record.epoch))
 }

@@ -3,7 +3,7 @@
 use super::case::{Case, SOON_MS, checkpoint};
 use super::facts::Role;
 use super::policy::Deletion;
-use super::record::{Failover, Followers, Millis, Ordinal, Phase, ReplId};
+use super::record::{Failover, Followers, Millis, Phase, ReplId};
 use super::rules::{Rule, holds};
 use super::step::{Order, Report, Selection, Settlement, Step};
 use super::{attach, effective, hibernate, roll, scale, strike, suspect, switchover, zombie};
@@ -86,7 +86,15 @@ fn open(case: &Case<'_>, failover: &Failover) -> Option<Step> {
     if !holds(Rule::PromoteOpen, missing == 0) {
         let waited = case.facts.now.saturating_sub(failover.started_at);
         let late = waited >= case.policy.recovery_timeout_ms;
-        return Some(case.wait(if late { Report::Unopened(missing) } else { Report::Opening(missing) }));
+        let report = if late { Report::Unopened(missing) } else { Report::Opening(missing) };
+        // Marked meanwhile, so that nothing but a write of the Service is left then.
+        return Some(Step::Settle(Settlement {
+            pods: case.pods(),
+            mark: case.unmarked(),
+            again_ms: Some(SOON_MS),
+            report: Some(report),
+            ..Settlement::default()
+        }));
     }
     if case.facts.service.selects != Some(primary.who.pod) {
         return Some(settle(case, None, None));
@@ -124,13 +132,12 @@ fn kick(case: &Case<'_>, failover: &Failover) -> Option<Step> {
 
 fn settle(case: &Case<'_>, delete: Option<Deletion>, report: Option<Report>) -> Step {
     let primary = case.primary().map(|(primary, _)| primary.who.pod);
-    let marked = |pod: &Ordinal| case.facts.claims.get(pod).copied().unwrap_or_default();
-    let mark = primary.filter(|pod| marked(pod) < case.record.epoch).map(|pod| (pod, case.record.epoch));
+    let mark = primary.and_then(|_| case.unmarked());
     // A record that is lost is made again from the claims, so what is written behind
     // the Service is on a marked one.
-    let unmarked = !holds(Rule::OpenMarked, mark.is_none());
+    let is_marked = holds(Rule::OpenMarked, mark.is_none());
     let service = match primary {
-        Some(pod) if case.facts.service.selects != Some(pod) && !unmarked => Selection::Select(pod),
+        Some(pod) if case.facts.service.selects != Some(pod) && is_marked => Selection::Select(pod),
         _ => Selection::Keep,
     };
     let lossy = (case.record.lossy == Some(case.record.epoch)).then_some(Report::DataLossPossible);

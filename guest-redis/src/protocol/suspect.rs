@@ -4,7 +4,7 @@ use super::case::{Case, SOON_MS, checkpoint, fence_anew};
 use super::facts::{Link, Role, Upstream};
 use super::record::{Cause, Primary};
 use super::rules::{Rule, holds};
-use super::step::{Report, Settlement, Step};
+use super::step::{Report, Selection, Settlement, Step};
 
 /// A second: younger than two of these is fresh, with a ping each second.
 const FRESH_S: u32 = 2;
@@ -30,8 +30,16 @@ pub(super) fn step(case: &Case<'_>) -> Option<Step> {
         let nobody = case.processes().next().is_none();
         return Some(if nobody { case.wait(Report::Awaited(case.awaited())) } else { begin(case) });
     }
-    let again_ms = Some(left.clamp(1, SOON_MS));
-    Some(Step::Settle(Settlement { pods: case.pods(), again_ms, ..Settlement::default() }))
+    // Nobody listens there and no replica hears it: clients lose nothing when they are
+    // refused at once. kube-proxy lets a second pass between two changes of a Service
+    // (`minSyncPeriod`), which is over when there is another primary.
+    let is_gone = case.facts.refusing.contains(&primary.who.pod);
+    Some(Step::Settle(Settlement {
+        service: if is_gone { Selection::Close } else { Selection::Keep },
+        pods: case.pods(),
+        again_ms: Some(left.clamp(1, SOON_MS)),
+        ..Settlement::default()
+    }))
 }
 
 /// Puts on record that the primary is to be fenced.

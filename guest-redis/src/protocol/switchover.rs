@@ -12,7 +12,8 @@ pub(super) fn begin(case: &Case<'_>) -> Option<Step> {
     let from = primary.who;
     let request = case.policy.switchover.filter(|request| Some(request.id) != case.record.switched);
     let wanted = request.and_then(|request| request.target);
-    let ends = case.pod_of(&from).is_some_and(|pod| pod.terminating) || case.is_leaving(from.pod);
+    let is_going = case.pod_of(&from).is_some_and(|pod| pod.terminating);
+    let ends = is_going || case.is_leaving(from.pod);
     let rolls = roll::wants_switchover(case);
     let hibernates = case.policy.may_hibernate() && from.pod != 0;
     let asked = request.is_some() && wanted != Some(from.pod);
@@ -27,6 +28,10 @@ pub(super) fn begin(case: &Case<'_>) -> Option<Step> {
         return None;
     }
     let target = target(case, wanted)?;
+    if is_going && case.facts.going_ms < PROXIES_MS {
+        let again_ms = Some(PROXIES_MS - case.facts.going_ms);
+        return Some(Step::Settle(Settlement { pods: case.pods(), again_ms, ..Settlement::default() }));
+    }
     let mut record = case.record.clone();
     record.failover = Some(Failover {
         id: record.epoch.saturating_add(1),
@@ -41,6 +46,10 @@ pub(super) fn begin(case: &Case<'_>) -> Option<Step> {
     });
     Some(checkpoint(record))
 }
+
+/// kube-proxy hears that a pod goes, and then of no other change for a second
+/// (`minSyncPeriod`, by default): clients would look for the new primary in vain.
+const PROXIES_MS: Millis = 1000;
 
 /// An hour: a hand-over that cannot be made is tried so rarely that nobody notices.
 const RETRY_MS_MAX: Millis = 3_600_000;

@@ -76,6 +76,9 @@ impl Report<'_> {
         let answers = |who: &Incarnation| self.answer(who.pod).is_some_and(|it| it.run == who.run);
         let silent = primary.is_some_and(|primary| !answers(&primary));
         carried.note_silence(primary.as_ref(), silent, observation);
+        let going = primary.and_then(|primary| self.observed.pods.get(&primary.pod));
+        let going = going.filter(|pod| pod.is_terminating()).map(|pod| &*pod.metadata.uid);
+        carried.note_going(going, observation.now_ms);
         let mute = self.observed.pods.iter().filter(|(pod, _)| self.answer(**pod).is_none());
         carried.note_mute(mute.map(|(_, pod)| pod.metadata.uid.to_string()));
         let (epoch, phase, report) = (self.record.epoch, self.record.phase(), &self.settlement.report);

@@ -4,6 +4,10 @@
 # Only what the shell has built in is used: images may hold nothing else.
 set -u
 
+# Whoever ends this script for taking too long waits until nobody holds its output any
+# more. A client that waits for a frozen server outlives the script, and would.
+exec 2>/dev/null
+
 # The client of Redis reads the one variable, that of Valkey either.
 REDISCLI_AUTH=
 IFS= read -r REDISCLI_AUTH </run/redis/health || [ -n "$REDISCLI_AUTH" ] || exit 1
@@ -37,9 +41,13 @@ started)
 live)
 	IFS= read -r wanted </etc/redis/liveness || wanted=on
 	[ "$wanted" = off ] && exit 0
+	printf . >>/run/redis/unanswered
 	# Any reply is one of a live server: it may be loading, or busy with a script.
 	reply=$(ask PING)
-	[ -n "$reply" ] && exit 0
+	if [ -n "$reply" ]; then
+		: >/run/redis/unanswered
+		exit 0
+	fi
 	echo "the server does not answer"
 	;;
 ready)
@@ -60,8 +68,14 @@ ready)
 	esac
 	;;
 handed-over)
-	# Waits until another is the primary, or there is nobody to hand over to.
+	# Waits until another is the primary, or there is nobody to hand over to. One that
+	# is ended because it does not answer hands nothing over.
 	seconds=$2
+	unanswered=
+	IFS= read -r unanswered </run/redis/unanswered
+	case $unanswered in
+	..*) exit 0 ;;
+	esac
 	ask -r "$((seconds * 5))" -i 0.2 INFO replication | while IFS= read -r line; do
 		case $line in
 		role:slave* | connected_slaves:0*) exit 0 ;;

@@ -23,7 +23,7 @@ use crate::protocol::{
 const PATIENCE_MS: u32 = 1000;
 
 /// The same for a pod that was silent before.
-const PATIENCE_SILENT_MS: u32 = 200;
+const PATIENCE_SILENT_MS: u32 = 100;
 
 /// The port of a dead address: nobody listens there.
 pub(super) const DEAD_PORT: u16 = 1;

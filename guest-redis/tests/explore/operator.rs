@@ -68,6 +68,7 @@ impl World {
                 .map(|(slot, count)| uid(slot, count))
                 .collect(),
             silent_ms: 60_000,
+            going_ms: 60_000,
             ..Facts::default()
         }
     }

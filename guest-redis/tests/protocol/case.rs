@@ -96,6 +96,7 @@ impl Case {
                 now: NOW,
                 pods: (0..pods).map(|it| (it, pod(it))).collect(),
                 silent_ms: 60_000,
+                going_ms: 60_000,
                 answers: Some((0..pods).map(|it| (it, booted(it))).collect()),
                 ..Facts::default()
             },

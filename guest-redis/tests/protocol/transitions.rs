@@ -163,6 +163,14 @@ fn a_primary_is_suspected_when_nobody_hears_it() {
         ),
         ("silent for a moment", with(silent(), |it| it.facts.silent_ms = 100), "settle Keep None None"),
         (
+            "nobody listens there",
+            with(silent(), |it| {
+                it.facts.silent_ms = 100;
+                it.facts.refusing.insert(0);
+            }),
+            "settle Close None None",
+        ),
+        (
             "it is alive and cannot be read",
             with(silent(), |it| {
                 it.facts.strangers.insert(0);
@@ -188,6 +196,14 @@ fn a_primary_is_suspected_when_nobody_hears_it() {
             "it is deleted and answers",
             with(Case::at_rest(3, 1), |it| it.facts.pods.get_mut(&0).unwrap().terminating = true),
             "HandOver/Planned to Some(\\\"1.1\\\")",
+        ),
+        (
+            "it was deleted just now",
+            with(Case::at_rest(3, 1), |it| {
+                it.facts.pods.get_mut(&0).unwrap().terminating = true;
+                it.facts.going_ms = 900;
+            }),
+            "settle Keep None None",
         ),
     ]);
 }

@@ -1,6 +1,6 @@
 //! What becomes of objects, status and events while one pod takes over from another.
 
-use operlet_sdk::{ConditionStatus, Decision, Intent, Outcome, kinds, testing};
+use operlet_sdk::{ConditionStatus, Decision, Intent, Observation, Outcome, kinds, testing};
 use serde_json::{Value, json};
 
 use crate::{
@@ -89,6 +89,32 @@ fn a_planned_change_moves_the_service_by_one_write() {
     assert_eq!(cluster.status()["primary"]["pod"], "sample-2");
     cluster.run(2000);
     assert!(cluster.told().is_empty(), "it is made once");
+}
+
+#[test]
+fn roles_change_after_the_service_has_moved() {
+    let mut cluster = settled(json!({}));
+    cluster.calls.clear();
+    cluster.change(json!({"switchover": {"target": "sample-2", "requestID": "one"}}));
+    cluster.settle();
+    let role = |outcome: &Outcome, pod: &str| {
+        let amended = outcome.intents.iter().filter_map(|intent| match intent {
+            Intent::Amend(amend) => serde_json::from_str::<Value>(&amend.object).ok(),
+            _ => None,
+        });
+        let pod =
+            amended.into_iter().find(|object| object["kind"] == "Pod" && object["metadata"]["name"] == pod);
+        pod.unwrap()["metadata"]["labels"]["redis.operlet.dev/role"].clone()
+    };
+    let mut seen: Vec<(Value, Value)> =
+        outcomes(&cluster).map(|outcome| (role(outcome, "sample-0"), role(outcome, "sample-2"))).collect();
+    seen.dedup();
+    assert_eq!(seen, [(json!("primary"), json!("replica")), (json!("replica"), json!("primary"))]);
+    let moved = outcomes(&cluster)
+        .position(|outcome| testing::objects(outcome)["Service/sample"].contains("\"sample-2\""))
+        .unwrap();
+    let changed = outcomes(&cluster).position(|outcome| role(outcome, "sample-2") == "primary").unwrap();
+    assert!(moved < changed, "{moved} {changed}");
 }
 
 #[test]
@@ -191,6 +217,25 @@ fn every_started_server_is_watched_also_while_it_is_silent() {
         outcomes(&cluster).filter_map(|outcome| outcome.probes.iter().find(|probe| probe.id == all[0]));
     let same: Vec<_> = same.collect();
     assert!(same.windows(2).all(|two| two[0] == two[1]), "another one would begin a connection anew");
+}
+
+#[test]
+fn a_server_that_stays_silent_is_waited_for_once_a_reconcile() {
+    let mut cluster = settled(json!({"failover": {"mode": "Available"}}));
+    cluster.freeze(0, true);
+    cluster.run(LONG_MS);
+    assert_eq!(cluster.selected(), "sample-1");
+    let looks = |observation: &Observation, pod: &str| {
+        let ids = observation.answers.iter().map(|answer| answer.id.as_str());
+        ids.filter(|id| id.split_once('/').is_some_and(|(_, rest)| rest == format!("look/{pod}"))).count()
+    };
+    let asked: Vec<(usize, usize)> = cluster
+        .calls
+        .iter()
+        .map(|(observation, _)| (looks(observation, "0"), looks(observation, "1")))
+        .collect();
+    let most = asked.iter().max_by_key(|(_, other)| *other).unwrap();
+    assert!(most.1 > 2 && most.0 == 1, "the other one is looked at after each act: {most:?}");
 }
 
 #[test]

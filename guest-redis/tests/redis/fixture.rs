@@ -81,6 +81,17 @@ fn the_redis_of_the_benchmarks_is_at_rest() {
     );
     let changes = |intent: &&Intent| matches!(intent, Intent::Create(_) | Intent::Remove(_));
     assert_eq!(outcome.intents.iter().find(changes), None);
+    let applied = outcome.intents.iter().filter_map(|intent| match intent {
+        Intent::Ensure(ensure) => serde_json::from_str(&ensure.object).ok(),
+        _ => None,
+    });
+    let set = applied.into_iter().find(|object: &Value| object["kind"] == "StatefulSet").unwrap();
+    let wanted = &set["spec"]["template"]["metadata"]["annotations"]["redis.operlet.dev/config-hash"];
+    let wanted = wanted.as_str().unwrap();
+    assert!(
+        TEXT.contains(wanted),
+        "what the servers start with has changed: put the hash {wanted} into the fixture"
+    );
     let before: Value = serde_json::from_str(&observation.resource).unwrap();
     let status: Value = serde_json::from_str(outcome.status.as_deref().unwrap()).unwrap();
     for field in ["phase", "primary", "followers", "members", "effective", "epoch", "ready"] {

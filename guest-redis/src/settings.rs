@@ -1,5 +1,5 @@
-//! The settings of the server that `spec.config` may not hold, for the schema's rule
-//! and for the same check in the component.
+//! What is known of the server's settings: those that `spec.config` may not hold, for
+//! the schema's rule and the same check in the component, and those that need a restart.
 
 /// Settings that a field of the spec stands for: the field, then the settings.
 pub(crate) const BY_FIELD: [(&str, &[&str]); 4] = [
@@ -46,8 +46,36 @@ pub(crate) const OWNED: [&str; 26] = [
 pub(crate) const PREFIXES: [&str; 7] =
     ["cluster-", "min-replicas-", "min-slaves-", "proc-title-", "replica-announce-", "slave-", "tls-"];
 
+/// What cannot be set while a server runs: those of which Redis 7.0, 8.0 or Valkey 8.1
+/// says "can't set immutable config", less those that `config` may not hold.
+pub const IMMUTABLE: [&str; 22] = [
+    "always-show-logo",
+    "aof-rewrite-cpulist",
+    "bgsave-cpulist",
+    "bio-cpulist",
+    "databases",
+    "disable-thp",
+    "enable-debug-command",
+    "enable-module-command",
+    "enable-protected-configs",
+    "io-threads",
+    "io-threads-do-reads",
+    "rdbchecksum",
+    "rdma-completion-vector",
+    "rdma-rx-size",
+    "server-cpulist",
+    "set-proc-title",
+    "socket-mark-id",
+    "syslog-enabled",
+    "syslog-facility",
+    "syslog-ident",
+    "tcp-backlog",
+    "unixsocketgroup",
+];
+
 /// Why `config` may not set this, none if it may.
-pub(crate) fn refusal(setting: &str) -> Option<String> {
+#[must_use]
+pub fn refusal(setting: &str) -> Option<String> {
     for (field, settings) in BY_FIELD {
         if settings.contains(&setting) {
             return Some(format!("{setting} is not set here: use {field}"));
