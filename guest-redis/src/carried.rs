@@ -8,7 +8,7 @@ use crate::{
     hash::fnv,
     protocol::record::{Epoch, Incarnation, Millis},
     recorded::uuid,
-    talk::users::hex,
+    talk::{WATCH_EVERY_MS, users::hex},
 };
 
 /// What one reconcile hands to the next.
@@ -52,8 +52,8 @@ pub(crate) struct Change {
 /// The probe that watches a pod: its id begins with this.
 pub(crate) const WATCH: &str = "watch/";
 
-/// A server that does not answer its watch within this time does not answer. With the
-/// second between two rounds it is known to be silent within twice that.
+/// A server that does not answer its watch within this time does not answer. It was last
+/// heard up to this and the time between two rounds ago.
 pub(crate) const WATCH_TIMEOUT_MS: Millis = 1000;
 
 /// What has not changed for long is looked at this much less often.
@@ -81,8 +81,10 @@ impl Carried {
         let reports = observation.probes.iter().filter(|report| report.id == probe);
         let failing = reports.filter_map(|report| match report.end {
             ExchangeEnd::Replies(_) => None,
-            // It had been silent for the whole of that round.
-            ExchangeEnd::Timeout(_) => Some(report.since_ms.saturating_sub(WATCH_TIMEOUT_MS)),
+            // It was last heard in the round before that one.
+            ExchangeEnd::Timeout(_) => {
+                Some(report.since_ms.saturating_sub(WATCH_TIMEOUT_MS + Millis::from(WATCH_EVERY_MS)))
+            }
             _ => Some(report.since_ms),
         });
         let since = carried.chain(failing).min();
@@ -173,8 +175,8 @@ mod tests {
         assert_eq!(carried.silent_ms(&PRIMARY, &at(5000, None)), 0);
         assert_eq!(
             carried.silent_ms(&PRIMARY, &at(5000, Some((timeout(), 2000)))),
-            4000,
-            "the round before, too"
+            5000,
+            "since the round before the one that failed"
         );
         let replies = ExchangeEnd::Replies(Vec::new());
         assert_eq!(carried.silent_ms(&PRIMARY, &at(5000, Some((replies, 2000)))), 0);

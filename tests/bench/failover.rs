@@ -69,7 +69,7 @@ const CASES: [Case; 9] = [
 
 /// How long half of the runs, and all but a hundredth, may be without a write: in
 /// milliseconds, by the key of the case.
-const BOUNDS: [(&str, &str, u64); 7] = [
+const BOUNDS: [(&str, &str, u64); 9] = [
     ("killed", "p50_ms", 2_000),
     ("killed", "p99_ms", 5_000),
     ("frozen", "p50_ms", 9_000),
@@ -77,10 +77,13 @@ const BOUNDS: [(&str, &str, u64); 7] = [
     ("deleted", "p50_ms", 1_000),
     ("node", "p50_ms", 13_000),
     ("node_available", "p50_ms", 5_000),
+    ("switchover", "p99_ms", 1_000),
+    ("update", "p50_ms", 2_000),
 ];
 
 /// What must be lost by none of Operlet's cases.
-const LOST_BOUND: [(&str, &str); 2] = [("killed", "lost"), ("killed_without_persistence", "lost")];
+const LOST_BOUND: [(&str, &str); 3] =
+    [("killed", "lost"), ("killed_without_persistence", "lost"), ("switchover", "lost")];
 
 fn main() -> Result<()> {
     let arguments = Arguments::parse();

@@ -1,10 +1,10 @@
 //! Fence: the old primary must be unable to accept writes before there is another.
 
-use super::case::{Case, checkpoint};
+use super::case::{Case, SOON_MS, checkpoint};
 use super::facts::{Answer, Link};
 use super::record::{Cause, Follower, Incarnation, Millis, Record};
 use super::rules::{Rule, holds};
-use super::step::{Order, Report, Step};
+use super::step::{Order, Report, Settlement, Step};
 use super::{elect, full_restart, hibernate, steady::renamed};
 
 /// Beyond maxLag: the cached count, the ACK's way and the timer's drift.
@@ -44,7 +44,7 @@ pub(super) fn step(case: &Case<'_>) -> Step {
         Err(report) => match note_told(case) {
             Some(step) => return step,
             None if may_lose(case, case.policy.fence_timeout_ms) && has_recruited(case) => Fenced::Unproven,
-            None => return case.wait(report),
+            None => return wait(case, report),
         },
     };
     if fenced == Fenced::Unproven && case.record.lossy != Some(case.record.epoch) {
@@ -78,6 +78,17 @@ fn recruit(case: &Case<'_>) -> Option<Step> {
     let epoch = case.record.epoch;
     let others = case.processes().filter(|(_, answer)| !answer.is_at_dead(epoch));
     case.do_once(others.map(|(who, answer)| case.act(who, answer, Order::ToDead(epoch))))
+}
+
+/// What has just been told counts from the next reconcile, so that one is not far.
+fn wait(case: &Case<'_>, report: Report) -> Step {
+    let followers = case.record.followers.iter();
+    let uncounted = |(who, follower): (&Incarnation, &Follower)| {
+        follower.told.is_none()
+            && case.answer_of(who).is_some_and(|it| it.is_at_dead(case.record.epoch) && !it.loading)
+    };
+    let again_ms = Some(if followers.into_iter().any(uncounted) { 0 } else { SOON_MS });
+    Step::Settle(Settlement { pods: case.pods(), again_ms, report: Some(report), ..Settlement::default() })
 }
 
 /// Remembers since when a member is at the dead address. `now` is when this reconcile

@@ -18,7 +18,7 @@ use users::Operator;
 const PORT: u16 = 6379;
 
 /// A frozen server is noticed by this and the timeout of a round.
-const WATCH_EVERY_MS: u32 = 1000;
+pub(crate) const WATCH_EVERY_MS: u32 = 1000;
 
 /// How the pods of a Redis are spoken to.
 #[derive(Debug, Clone)]
