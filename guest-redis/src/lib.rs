@@ -11,6 +11,7 @@ mod chance;
 #[cfg(feature = "crd")]
 pub mod crd;
 mod facts;
+mod growth;
 mod hash;
 mod images;
 mod kubernetes;
@@ -58,6 +59,7 @@ impl Operator for RedisOperlet {
             .child_kept(&kinds::PERSISTENT_VOLUME_CLAIM)
             .child_kept(&kinds::POD)
             .observes(&kinds::ENDPOINT_SLICE)
+            .reads(&kinds::STORAGE_CLASS)
             .state(STATE, &[1, STATE])
             .port(names::PORT)
     }

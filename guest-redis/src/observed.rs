@@ -208,12 +208,20 @@ impl Claim<'_> {
     pub(crate) fn size(&self) -> &str {
         &self.spec.resources.requests.storage
     }
+
+    /// Its StorageClass; empty for none.
+    pub(crate) fn class(&self) -> &str {
+        &self.spec.storage_class_name
+    }
 }
 
 #[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct ClaimSpec<'a> {
     #[serde(borrow)]
     resources: ClaimResources<'a>,
+    #[serde(borrow, default)]
+    storage_class_name: Text<'a>,
 }
 
 #[derive(Debug, Deserialize)]

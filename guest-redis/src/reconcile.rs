@@ -10,6 +10,7 @@ use crate::{
     carried::Carried,
     chance::derive,
     facts,
+    growth::Growth,
     images::{self, Settings},
     names::Names,
     observed::Observed,
@@ -105,10 +106,12 @@ pub(crate) fn reconcile(observation: &Observation) -> Result<Decision, Failure> 
             step => step,
         };
         match step {
-            Step::Look => match processes.look(&carried, upkeep::questions(&instance, observation)) {
-                Some(ask) => return Ok(ask),
-                None => facts.answers = Some(BTreeMap::new()),
-            },
+            Step::Look => {
+                match processes.look(&carried, upkeep::questions(&instance, &observed, observation)) {
+                    Some(ask) => return Ok(ask),
+                    None => facts.answers = Some(BTreeMap::new()),
+                }
+            }
             Step::Checkpoint(next) => return case.checkpoint(&next),
             Step::Act(acts) => {
                 return Ok(processes.act(&acts, facts.answers.as_ref().unwrap_or(&BTreeMap::new())));
@@ -121,6 +124,7 @@ pub(crate) fn reconcile(observation: &Observation) -> Result<Decision, Failure> 
                         (Some(ask), _) => return Ok(ask),
                         (None, done) => upkeep = done,
                     }
+                    upkeep.growth = Growth::read(&instance, &observed, observation);
                 }
                 let probes = processes.watch(&facts, &record);
                 return case.settle(&settlement, &facts, carried, probes, &upkeep);
@@ -159,7 +163,7 @@ impl Case<'_> {
         facts: &Facts,
         mut carried: Carried,
         probes: Vec<Probe>,
-        upkeep: &Upkeep,
+        upkeep: &Upkeep<'_>,
     ) -> Result<Decision, Failure> {
         let mut outcome = Outcome::new();
         outcome.condition("Paused", ConditionStatus::False, "NotPaused", "changes are carried out");

@@ -11,6 +11,7 @@ use crate::{
     asked::{Kept, Processes},
     build::Instance,
     carried::Carried,
+    growth::{self, Growth},
     hash::fnv,
     observed::{Observed, Secret},
     protocol::{
@@ -36,18 +37,20 @@ const TLS: &str = "tls";
 
 /// What came of it.
 #[derive(Debug, Default)]
-pub(crate) struct Upkeep {
+pub(crate) struct Upkeep<'a> {
     /// Servers that refused something, with their words.
     pub(crate) refused: Vec<(Ordinal, String)>,
     /// Servers that do not run with the present settings.
     pub(crate) behind: Vec<Ordinal>,
     /// A Secret that is not there, or lacks what is needed.
     pub(crate) missing: Option<String>,
+    /// What volumes may do that are smaller than the spec says.
+    pub(crate) growth: Growth<'a>,
     /// When to look again.
     pub(crate) again_ms: Option<Millis>,
 }
 
-impl Upkeep {
+impl Upkeep<'_> {
     /// Whether servers that start now would not start with the settings: one that only
     /// cannot change while it runs is no reason.
     pub(crate) fn is_refused(&self) -> bool {
@@ -64,14 +67,19 @@ pub(crate) struct Wanted<'a> {
     certificate: Option<Result<u64, String>>,
 }
 
-/// The questions for Secrets that are not the operlet's own.
-pub(crate) fn questions(instance: &Instance<'_>, observation: &Observation) -> Vec<Question> {
+/// The questions for objects that are not the operlet's own.
+pub(crate) fn questions(
+    instance: &Instance<'_>,
+    observed: &Observed<'_>,
+    observation: &Observation,
+) -> Vec<Question> {
     let spec = instance.spec;
     let auth = spec.auth.as_ref().map(|auth| (AUTH, auth.secret_ref.name.as_str()));
     let tls = spec.tls.as_ref().map(|tls| (TLS, tls.secret_name.as_str()));
     let unanswered = |(id, _): &(&str, &str)| !observation.answers.iter().any(|answer| answer.id == *id);
     let named = auth.into_iter().chain(tls).filter(unanswered);
-    named.map(|(id, name)| Question::get(id, &kinds::SECRET, name)).collect()
+    let secrets = named.map(|(id, name)| Question::get(id, &kinds::SECRET, name));
+    secrets.chain(growth::question(instance, observed, observation)).collect()
 }
 
 impl<'a> Wanted<'a> {
@@ -120,7 +128,7 @@ impl<'a> Wanted<'a> {
         processes: &Processes<'_>,
         facts: &Facts,
         carried: &mut Carried,
-    ) -> (Option<Decision>, Upkeep) {
+    ) -> (Option<Decision>, Upkeep<'static>) {
         let missing =
             self.password.as_ref().err().or_else(|| self.certificate.as_ref()?.as_ref().err()).cloned();
         let mut upkeep = Upkeep { missing, ..Upkeep::default() };
@@ -208,7 +216,7 @@ impl<'a> Wanted<'a> {
         answers: &BTreeMap<Ordinal, Answer>,
         now: Millis,
         carried: &mut Carried,
-        upkeep: &mut Upkeep,
+        upkeep: &mut Upkeep<'_>,
     ) -> bool {
         let Some(password) = self.hashed() else { return false };
         let all = kept.len() == answers.len() && kept.values().all(|it| it.passwords.contains(&password));
@@ -222,7 +230,7 @@ impl<'a> Wanted<'a> {
     }
 
     /// Whether a renewed certificate has surely reached the containers.
-    fn may_reload(&self, now: Millis, carried: &mut Carried, upkeep: &mut Upkeep) -> bool {
+    fn may_reload(&self, now: Millis, carried: &mut Carried, upkeep: &mut Upkeep<'_>) -> bool {
         let Some(Ok(hash)) = self.certificate else { return false };
         match carried.certificate {
             Some((before, None)) if before == hash => false,
@@ -257,7 +265,7 @@ fn missing(entry: &str, secret: &str, field: &str) -> String {
     format!("{field}: there is no Secret {secret} with an entry '{entry}', or the entry is empty")
 }
 
-fn wait(since: Millis, for_ms: Millis, now: Millis, upkeep: &mut Upkeep) -> bool {
+fn wait(since: Millis, for_ms: Millis, now: Millis, upkeep: &mut Upkeep<'_>) -> bool {
     let left = for_ms.saturating_sub(now.saturating_sub(since));
     if left > 0 {
         upkeep.again_ms = Some(upkeep.again_ms.map_or(left, |again_ms| again_ms.min(left)));

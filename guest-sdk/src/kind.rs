@@ -113,6 +113,9 @@ pub mod kinds {
     /// `policy/v1` `PodDisruptionBudget`
     pub const POD_DISRUPTION_BUDGET: Kind =
         Kind::new("policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets", true);
+    /// `storage.k8s.io/v1` `StorageClass`
+    pub const STORAGE_CLASS: Kind =
+        Kind::new("storage.k8s.io", "v1", "StorageClass", "storageclasses", false);
     /// `rbac.authorization.k8s.io/v1` `Role`
     pub const ROLE: Kind = Kind::new("rbac.authorization.k8s.io", "v1", "Role", "roles", true);
     /// `rbac.authorization.k8s.io/v1` `RoleBinding`

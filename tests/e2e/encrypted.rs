@@ -1,16 +1,28 @@
 //! Redis over TLS.
 
+use std::{
+    net::{IpAddr, TcpStream},
+    sync::Arc,
+    time::Duration,
+};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, ExtendedKeyUsagePurpose,
     IsCa, KeyPair,
 };
 use serde_json::{Value, json};
 
+use tokio_rustls::rustls::{ClientConfig, ClientConnection, RootCertStore, pki_types::ServerName};
+
 use crate::{
     cluster::{Namespace, shared},
-    kubectl::{check, eventually},
+    kubectl::{check, eventually, within},
     redis::Redis,
 };
+
+/// A mounted Secret is up to a minute late, and the operlet gives it two.
+const RENEWAL_MAX: Duration = Duration::from_secs(240);
 
 type Authority = CertifiedIssuer<'static, KeyPair>;
 
@@ -68,6 +80,59 @@ fn an_encrypted_redis_speaks_nothing_else_and_fails_over() {
     });
     redis.is_running(3);
     assert_eq!(redis.cli(over_tls, "GET kept"), "yes");
+}
+
+/// The certificate in such a Secret.
+fn certificate(secret: &Value) -> Vec<u8> {
+    let text = secret["stringData"]["tls.crt"].as_str().unwrap();
+    let body: String = text.lines().filter(|line| !line.starts_with('-')).collect();
+    STANDARD.decode(body).unwrap()
+}
+
+/// The certificate that a server shows.
+fn shown(address: IpAddr, authority: &Authority, name: &str) -> Result<Vec<u8>, String> {
+    let mut roots = RootCertStore::empty();
+    roots.add(authority.der().clone()).unwrap();
+    let config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+    let name = ServerName::try_from(name.to_owned()).unwrap();
+    let mut connection = ClientConnection::new(Arc::new(config), name).unwrap();
+    let mut stream = TcpStream::connect((address, 6379)).map_err(|error| error.to_string())?;
+    while connection.is_handshaking() {
+        connection.complete_io(&mut stream).map_err(|error| error.to_string())?;
+    }
+    Ok(connection.peer_certificates().ok_or("it shows none")?[0].to_vec())
+}
+
+#[test]
+fn a_renewed_certificate_is_taken_by_servers_that_run() {
+    let (cluster, _guard) = shared();
+    let namespace = cluster.namespace("e2e-renewed");
+    let (authority, name) = (authority(), format!("renewed.{}.svc", namespace.name));
+    let [first, second] = [(); 2].map(|()| secret(&authority, "renewed", &namespace.name));
+    put(&namespace, &first);
+    let spec = json!({ "replicas": 1, "tls": { "secretName": "renewed-tls" } });
+    let redis = Redis::apply(&namespace, "renewed", &spec);
+    redis.is_running(2);
+    let all_show = |secret: &Value| {
+        let pods = redis.objects("pods");
+        check(pods.len() == 2, format!("{} pods", pods.len()))?;
+        for pod in pods {
+            let address = pod["status"]["podIP"].as_str().and_then(|address| address.parse().ok());
+            let shown = shown(address.ok_or("it has no address")?, &authority, &name)?;
+            check(shown == certificate(secret), format!("{} shows another", pod["metadata"]["name"]))?;
+        }
+        Ok(())
+    };
+    let containers = || -> Vec<Value> {
+        let pods = redis.objects("pods");
+        pods.iter().map(|pod| pod["status"]["containerStatuses"][0]["containerID"].clone()).collect()
+    };
+    eventually("the first certificate is shown", || all_show(&first));
+    let before = containers();
+    put(&namespace, &second);
+    within(RENEWAL_MAX, "the second certificate is shown", || all_show(&second));
+    assert_eq!(containers(), before, "nothing was started again");
+    redis.is_running(2);
 }
 
 #[test]

@@ -81,8 +81,14 @@ fn answer(output: &Output) -> Result<String, String> {
 
 /// Tries until it succeeds; fails the test with the last error.
 #[track_caller]
-pub(crate) fn eventually<T>(what: &str, mut attempt: impl FnMut() -> Result<T, String>) -> T {
-    let deadline = Instant::now() + PATIENCE;
+pub(crate) fn eventually<T>(what: &str, attempt: impl FnMut() -> Result<T, String>) -> T {
+    within(PATIENCE, what, attempt)
+}
+
+/// The same for what takes its time.
+#[track_caller]
+pub(crate) fn within<T>(patience: Duration, what: &str, mut attempt: impl FnMut() -> Result<T, String>) -> T {
+    let deadline = Instant::now() + patience;
     loop {
         match attempt() {
             Ok(value) => return value,

@@ -2,32 +2,31 @@ use operlet_sdk::{Failure, Outcome};
 
 use super::Instance;
 use crate::{
+    growth::{self, Growth},
     kubernetes::{Claim, ClaimRequests, ClaimResources, ClaimSpec, Map, Metadata},
     names::EPOCH_ANNOTATION,
     observed::Observed,
     protocol::step::Settlement,
-    quantity,
 };
 
-/// Asks for more storage where a claim asks for less than the spec, and marks that of
-/// the primary with its epoch. The claim template cannot change, so this goes for claims
+/// Asks for more storage where a claim asks for less than the spec and may grow, and marks
+/// that of the primary with its epoch. The claim template cannot change, so this goes for claims
 /// of new pods as well. A field once written is written each time: left out, it would be
 /// taken away.
 pub(super) fn intend(
     instance: &Instance<'_>,
     observed: &Observed<'_>,
     settlement: &Settlement,
-    is_held: bool,
+    growth: Growth<'_>,
     outcome: &mut Outcome,
 ) -> Result<(), Failure> {
-    let wanted = instance.spec.storage.as_ref().map(|storage| storage.size.as_str()).filter(|_| !is_held);
-    let wanted_bytes = wanted.and_then(quantity::bytes);
+    let wanted = instance.spec.storage.as_ref().map(|storage| storage.size.as_str());
+    let wanted = wanted.filter(|_| growth == Growth::Allowed);
     for (ordinal, claim) in &observed.claims {
         if claim.metadata.deletion_timestamp.is_some() {
             continue;
         }
-        // A claim that cannot be read or is larger is left as it is.
-        let smaller = quantity::bytes(claim.size()).is_some_and(|size| Some(size) < wanted_bytes);
+        let smaller = growth::is_smaller(claim, instance);
         // The mark must not wait for a growth that is refused.
         let is_marked = settlement.mark.is_some_and(|(pod, _)| pod == *ordinal);
         let size = wanted.filter(|_| smaller && !is_marked).unwrap_or_else(|| claim.size());

@@ -15,6 +15,7 @@ pub(crate) use redis_conf::{MARKER, RedisConf};
 use operlet_sdk::{Failure, Intent, ObjectKey, Observation, Outcome, SecretEntry, Tls, Transport, kinds};
 
 use crate::{
+    growth::Growth,
     kubernetes::Metadata,
     names::Names,
     observed::Observed,
@@ -67,12 +68,11 @@ impl<'a> Instance<'a> {
         })
     }
 
-    /// How long a server may take to answer the probe that restarts it, in seconds. Few
-    /// and long rather than many and short: a probe that is slow to start is no proof.
-    /// What is left of the time is what a kubelet takes to end a frozen server.
+    /// How long a server may take to answer the probe that restarts it, in seconds: up to
+    /// one passes before it is asked.
     fn liveness_timeout(&self) -> u32 {
         let seconds = u32::try_from(self.spec.failover.liveness_seconds).unwrap_or_default();
-        (seconds.saturating_sub(stateful_set::END_SECONDS) / stateful_set::LIVENESS_FAILURES).max(1)
+        seconds.saturating_sub(1).max(1)
     }
 
     fn metadata(&self, name: &'a str) -> Metadata<'a> {
@@ -88,7 +88,7 @@ pub(crate) fn intend(
     entropy: &[u8],
     settlement: &Settlement,
     record: &Record,
-    upkeep: &Upkeep,
+    upkeep: &Upkeep<'_>,
     outcome: &mut Outcome,
 ) -> Result<(), Failure> {
     if instance.spec.auth.is_none() && observed.auth_secret.is_none() {
@@ -116,12 +116,17 @@ pub(crate) fn intend(
         outcome.ensure(&disruption_budget::disruption_budget(instance))?;
     }
     pods::intend(observed, settlement, outcome)?;
-    claims::intend(instance, observed, settlement, false, outcome)
+    claims::intend(instance, observed, settlement, upkeep.growth, outcome)
 }
 
 /// Whether a server that starts now would not read what it wrote: another persistence is
 /// told to running servers first, which then write their data so.
-fn finds_nothing(instance: &Instance<'_>, observed: &Observed<'_>, record: &Record, upkeep: &Upkeep) -> bool {
+fn finds_nothing(
+    instance: &Instance<'_>,
+    observed: &Observed<'_>,
+    record: &Record,
+    upkeep: &Upkeep<'_>,
+) -> bool {
     const LOG: &str = "appendonly";
     let wanted =
         instance.redis_conf.hot.iter().find(|(setting, _)| setting == LOG).map(|(_, value)| value.as_str());
@@ -160,7 +165,7 @@ pub(crate) fn hold(
     outcome.intents.append(&mut kept.intents);
     services::lead(instance, observed, settlement.service, outcome)?;
     let settlement = &Settlement { delete: None, ..settlement.clone() };
-    claims::intend(instance, observed, settlement, true, outcome)?;
+    claims::intend(instance, observed, settlement, Growth::Unknown, outcome)?;
     pods::intend(observed, settlement, outcome)
 }
 

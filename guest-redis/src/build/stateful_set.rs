@@ -24,13 +24,6 @@ const READY_SECONDS: u32 = 2;
 /// How long a probe may take: on a busy node it takes longer than a second to start it.
 const PROBE_SECONDS: u32 = 3;
 
-/// How often in a row a server may fail to answer in time before it is restarted.
-pub(super) const LIVENESS_FAILURES: u32 = 2;
-
-/// A kubelet ends a server that ignores the signal after no less than this.
-/// `minimumGracePeriodInSeconds` of Kubernetes 1.37.
-pub(super) const END_SECONDS: u32 = 2;
-
 /// Enough to hand over and to write a last snapshot of a data set of some gigabytes.
 const TERMINATION_SECONDS: u32 = 60;
 
@@ -156,7 +149,9 @@ fn container<'a>(instance: &'a Instance<'a>) -> Container<'a> {
             // One that does not answer does not end in good order either.
             termination_grace_period_seconds: Some(1),
             timeout_seconds: instance.liveness_timeout(),
-            ..probe("live", LIVENESS_FAILURES)
+            // One long one rather than many short ones: a probe that is slow to start, which is
+            // a shell and a client, proves nothing.
+            ..probe("live", 1)
         },
         readiness_probe: Probe { period_seconds: READY_SECONDS, ..probe("ready", 2) },
         security_context: SecurityContext {

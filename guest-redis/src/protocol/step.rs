@@ -215,6 +215,8 @@ pub enum Report {
         /// primary because it was asked to.
         awaited: Vec<Ordinal>,
     },
+    /// A person asked for a switchover, and this pod, or none at all, can take over yet.
+    SwitchoverAwaits(Option<Ordinal>),
     /// So many hand-overs failed, one after the other.
     SwitchoverFailed {
         /// How many.

@@ -68,6 +68,14 @@ pub(super) fn once_more(failed: Option<Failed>, now: Millis) -> Option<Failed> {
     Some(Failed { at: now, times: times.saturating_add(1) })
 }
 
+/// Who cannot take over yet though a person asked for it.
+pub(super) fn awaits(case: &Case<'_>) -> Option<Report> {
+    let (primary, _) = case.primary()?;
+    let request = case.policy.switchover.filter(|request| Some(request.id) != case.record.switched)?;
+    let asked = request.target != Some(primary.who.pod);
+    (asked && target(case, request.target).is_none()).then_some(Report::SwitchoverAwaits(request.target))
+}
+
 /// What a person should know of it.
 pub(super) fn failed(case: &Case<'_>) -> Option<Report> {
     case.record.failed.map(|failed| Report::SwitchoverFailed { times: failed.times })

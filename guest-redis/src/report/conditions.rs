@@ -1,9 +1,12 @@
 use operlet_sdk::{ConditionStatus, Outcome};
 
 use super::{Report, Summary};
-use crate::protocol::{
-    record::{Cause, Millis, Phase},
-    step,
+use crate::{
+    growth::Growth,
+    protocol::{
+        record::{Cause, Millis, Phase},
+        step,
+    },
 };
 
 /// For how long a pod may wait for the others in a roll before that is worth a word.
@@ -94,7 +97,9 @@ impl Report<'_> {
         let blocked = self.settlement.report.as_ref().filter(|report| match report {
             // One after the other takes its time.
             step::Report::UpdateBlocked { awaited, .. } => awaited.is_empty() || waited_ms >= ROLL_MS,
-            step::Report::CannotHibernate | step::Report::SwitchoverFailed { .. } => true,
+            step::Report::CannotHibernate
+            | step::Report::SwitchoverAwaits(_)
+            | step::Report::SwitchoverFailed { .. } => true,
             _ => false,
         });
         let (reason, message) = match blocked {
@@ -118,6 +123,9 @@ impl Report<'_> {
                 format!("{} does not take the settings of the spec: {words}", names.pod(*pod)),
             );
         }
+        if let Growth::Refused(class) = self.upkeep.growth {
+            return ("VolumesCannotGrow", self.cannot_grow(class));
+        }
         if !summary.outdated.is_empty() {
             let pods = summary.outdated.join(", ");
             return ("RollingOut", format!("replaced one at a time to run as the spec says: {pods}"));
@@ -128,6 +136,14 @@ impl Report<'_> {
                 ("Applying", "waiting for every pod to run with the configuration of the spec".to_owned())
             }
         }
+    }
+
+    fn cannot_grow(&self, class: &str) -> String {
+        let why = match class {
+            "" => "they have no StorageClass".to_owned(),
+            class => format!("their StorageClass {class} does not have allowVolumeExpansion: true"),
+        };
+        format!("spec.storage.size: the claims are smaller and stay as they are, for {why}")
     }
 
     fn progress(&self, phase: Phase) -> String {

@@ -13,6 +13,7 @@ use crate::{
     VERSION,
     build::Instance,
     carried::{self, Carried},
+    growth::Growth,
     names::{NAME_LABEL, PORT, ROLE_LABEL},
     observed::Observed,
     protocol::{
@@ -34,7 +35,7 @@ pub(crate) struct Report<'a> {
     pub(crate) facts: &'a Facts,
     pub(crate) record: &'a Record,
     pub(crate) settlement: &'a Settlement,
-    pub(crate) upkeep: &'a Upkeep,
+    pub(crate) upkeep: &'a Upkeep<'a>,
     pub(crate) version: &'a str,
     /// Why the spec is not carried out, if it is not.
     pub(crate) invalid: Option<&'a str>,
@@ -108,6 +109,7 @@ impl Report<'_> {
         let outdated = self.facts.pods.iter().filter(|(_, pod)| !pod.updated);
         let outdated: Vec<String> = outdated.map(|(pod, _)| self.instance.names.pod(*pod)).collect();
         let kept = self.upkeep.behind.is_empty() && self.upkeep.missing.is_none();
+        let kept = kept && !matches!(self.upkeep.growth, Growth::Refused(_));
         let as_told = updated && kept && self.record.primary.is_some();
         let configured = as_told && self.invalid.is_none();
         let complete =

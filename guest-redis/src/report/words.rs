@@ -116,6 +116,14 @@ impl Case<'_> {
                     self.ordinals(awaited)
                 ),
             ),
+            Report::SwitchoverAwaits(target) => (
+                "SwitchoverWaiting",
+                format!(
+                    "{} is to take over and cannot yet: it must have been ready once, follow the primary in sync, and \
+                     not be about to go. See status.members, and kubectl describe pod",
+                    target.map_or_else(|| "a replica".to_owned(), |pod| self.instance.names.pod(pod))
+                ),
+            ),
             Report::SwitchoverFailed { times } => (
                 "SwitchoverFailed",
                 format!(
@@ -299,6 +307,9 @@ mod tests {
         check(paused, "PausedBeforePrimary", &["sample-0", "ask for a switchover"], &["UpdateBlocked"]);
         let in_turn = Report::UpdateBlocked { pod: 2, awaited: vec![1] };
         check(in_turn, "WaitingForReplicas", &["sample-2", "once sample-1"], &[]);
+        let awaits = Report::SwitchoverAwaits(Some(2));
+        check(awaits, "SwitchoverWaiting", &["sample-2 is to take over", "in sync"], &["UpdateBlocked"]);
+        check(Report::SwitchoverAwaits(None), "SwitchoverWaiting", &["a replica is to"], &["UpdateBlocked"]);
         let failed = Report::SwitchoverFailed { times: 3 };
         check(failed, "SwitchoverFailed", &["3 hand-overs", "switchoverTimeoutSeconds"], &["UpdateBlocked"]);
         check(Report::DataLossPossible, "WentOnWithoutProof", &["writes may be lost"], &[]);

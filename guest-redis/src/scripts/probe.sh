@@ -41,13 +41,18 @@ started)
 live)
 	IFS= read -r wanted </etc/redis/liveness || wanted=on
 	[ "$wanted" = off ] && exit 0
-	printf . >>/run/redis/unanswered
-	# Any reply is one of a live server: it may be loading, or busy with a script.
-	reply=$(ask PING)
-	if [ -n "$reply" ]; then
-		: >/run/redis/unanswered
-		exit 0
-	fi
+	# Since when it is asked, in seconds since the machine was started.
+	IFS=' .' read -r now _ </proc/uptime
+	printf '%s\n' "$now" >/run/redis/asked
+	# What fails at once may lack a process or a connection: a frozen server lets wait.
+	for _ in 1 2 3; do
+		reply=$(ask PING)
+		# Any reply is one of a live server: it may be loading, or busy with a script.
+		if [ -n "$reply" ]; then
+			: >/run/redis/asked
+			exit 0
+		fi
+	done
 	echo "the server does not answer"
 	;;
 ready)
@@ -71,11 +76,10 @@ handed-over)
 	# Waits until another is the primary, or there is nobody to hand over to. One that
 	# is ended because it does not answer hands nothing over.
 	seconds=$2
-	unanswered=
-	IFS= read -r unanswered </run/redis/unanswered
-	case $unanswered in
-	..*) exit 0 ;;
-	esac
+	if IFS= read -r asked </run/redis/asked; then
+		IFS=' .' read -r now _ </proc/uptime
+		[ "$((now - asked))" -ge 2 ] && exit 0
+	fi
 	ask -r "$((seconds * 5))" -i 0.2 INFO replication | while IFS= read -r line; do
 		case $line in
 		role:slave* | connected_slaves:0*) exit 0 ;;

@@ -54,7 +54,7 @@ config=/run/redis/$POD_UID.conf
 
 # For the exec probes.
 printf '%s\n' "$health" >/run/redis/health
-: >/run/redis/unanswered
+: >/run/redis/asked
 
 if command -v redis-server >/dev/null; then
 	exec redis-server "$config"

@@ -553,7 +553,11 @@ fn a_switchover_waits_for_the_offset() {
         ),
         ("it is asked for", asked(), "HandOver/Planned to Some(\\\"2.1\\\")"),
         ("it was dealt with", with(asked(), |it| it.record.switched = Some(5)), "settle Keep"),
-        ("the target is not in sync", with(asked(), |it| it.answer(2).loading = true), "settle Keep"),
+        (
+            "the target is not in sync",
+            with(asked(), |it| it.answer(2).loading = true),
+            "settle Keep None Some(SwitchoverAwaits(Some(2)))",
+        ),
         ("begun", begun(), "[0.1 Pause(9000)]"),
         ("paused and level", paused(), "checkpoint epoch 4"),
         ("paused, not level", with(paused(), |it| it.answer(2).offset = 49), "settle Keep"),

@@ -38,6 +38,8 @@ pub(crate) struct Cluster {
     pub(crate) reports: Vec<ProbeReport>,
     /// The application's password, if its author gives one.
     pub(crate) password: String,
+    /// Whether the StorageClass of claims lets them grow.
+    pub(crate) expands: bool,
     /// Every event so far.
     pub(crate) events: Vec<Event>,
     /// Every call so far.
@@ -78,6 +80,7 @@ impl Cluster {
             probes: Vec::new(),
             reports: Vec::new(),
             password: "of its author's own".to_owned(),
+            expands: true,
             events: Vec::new(),
             calls: Vec::new(),
             count: 0,
@@ -174,6 +177,10 @@ impl Cluster {
         let response = match &question.request {
             Request::Exchange(exchange) => {
                 Response::Exchange(self.servers.say(exchange, &self.operator(), self.now_ms))
+            }
+            Request::Get(key) if key.kind.kind == "StorageClass" => {
+                let class = json!({"metadata": {"name": key.name}, "allowVolumeExpansion": self.expands});
+                Response::Object(Some(class.to_string()))
             }
             // A Secret of somebody else's.
             Request::Get(key) => {

@@ -41,6 +41,36 @@ fn image(outcome: &Outcome) -> String {
 }
 
 #[test]
+fn volumes_grow_where_their_class_allows_it_and_otherwise_nothing_waits_for_that() {
+    let storage = |size: &str| json!({"storage": {"size": size, "storageClassName": "rigid"}});
+    let mut cluster = settled(storage("1Gi"));
+    cluster.expands = false;
+    cluster.calls.clear();
+    let mut larger = storage("2Gi");
+    larger["config"] = json!({"databases": "17"});
+    cluster.change(larger);
+    cluster.run(120_000);
+    let size = |cluster: &Cluster| {
+        let claim = cluster.object(&kinds::PERSISTENT_VOLUME_CLAIM, "data-sample-1");
+        claim["spec"]["resources"]["requests"]["storage"].clone()
+    };
+    assert_eq!(size(&cluster), "1Gi");
+    let outcome = cluster.reconcile();
+    assert_eq!(condition(&outcome, "ConfigApplied"), (ConditionStatus::False, "VolumesCannotGrow"));
+    let message = message(&outcome, "ConfigApplied");
+    assert!(message.contains("spec.storage.size") && message.contains("rigid"), "{message}");
+    assert!(cluster.objects.values().filter(|object| object["kind"] == "Pod").all(|pod| {
+        let set = cluster.object(&kinds::STATEFUL_SET, "sample");
+        let hash = "redis.operlet.dev/config-hash";
+        pod["metadata"]["annotations"][hash] == set["spec"]["template"]["metadata"]["annotations"][hash]
+    }));
+    cluster.expands = true;
+    cluster.settle();
+    assert_eq!(size(&cluster), "2Gi");
+    assert_eq!(condition(&cluster.reconcile(), "ConfigApplied"), (ConditionStatus::True, "Applied"));
+}
+
+#[test]
 fn a_running_redis_is_ready_and_says_so_once() {
     let mut cluster = settled(json!({}));
     assert_eq!(cluster.told(), ["Running"]);

@@ -145,5 +145,6 @@ fn is_ready(pod: &Value) -> bool {
     !leaves && conditions.is_some_and(|conditions| conditions.iter().any(ready))
 }
 
-/// How long a fault is looked at at least: longer than any of them takes to show.
-pub(crate) const LOOK: Duration = Duration::from_secs(10);
+/// How long a fault is looked at at least: longer than any of them takes to show. Then
+/// it is waited for clients to write as they should.
+pub(crate) const LOOK: Duration = Duration::from_secs(5);
