@@ -66,7 +66,7 @@ impl<'a> Processes<'a> {
             let was_mute = carried.was_mute(&pod.metadata.uid, self.observation);
             let was_silent = match looks.max_by_key(|it| it.round) {
                 // Nobody waits for it again before the next reconcile.
-                Some(last) if was_mute && matches!(last.end, Some(ExchangeEnd::Timeout(_))) => return None,
+                Some(last) if was_mute && last.end.is_some_and(took_its_time) => return None,
                 Some(last) => !matches!(last.end, Some(ExchangeEnd::Replies(_))),
                 None => was_mute,
             };
@@ -224,6 +224,11 @@ impl<'a> Processes<'a> {
             log::warn(format!("an act on {}-{pod} was not carried out: {why}", self.names.redis));
         }
     }
+}
+
+/// Whether an exchange ended because nobody answered in time.
+fn took_its_time(end: &ExchangeEnd) -> bool {
+    matches!(end, ExchangeEnd::Timeout(_) | ExchangeEnd::Unreachable(_))
 }
 
 /// What the id of an act says of it.

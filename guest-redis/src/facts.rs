@@ -96,7 +96,7 @@ fn milliseconds(seconds: i32) -> Millis {
     Millis::try_from(seconds).unwrap_or_default().saturating_mul(1000)
 }
 
-/// With less time than this a pod that goes lets nobody wait.
+/// With a shorter grace period than this a pod that goes lets nobody wait.
 const HURRY_S: i64 = 10;
 
 /// What the objects say. Nobody has been asked yet.
@@ -129,7 +129,7 @@ pub(crate) fn facts(
         accept_loss: annotations.get(ACCEPT_LOSS_ANNOTATION).and_then(|id| id.trim().parse().ok()),
         silent_ms: primary.map_or(0, |who| carried.silent_ms(who, observation)),
         going_ms: primary.and_then(|who| observed.pods.get(&who.pod)).map_or(0, |pod| {
-            let hurries = pod.metadata.deletion_grace_period_seconds.is_some_and(|left| left < HURRY_S);
+            let hurries = pod.metadata.deletion_grace_period_seconds.is_some_and(|grace| grace < HURRY_S);
             let since = carried.going_ms(&pod.metadata.uid, observation.now_ms);
             if hurries { Millis::MAX } else { since }
         }),
@@ -269,6 +269,23 @@ mod tests {
         let annotations = annotations.to_string();
         let annotations = serde_json::from_str(&annotations).unwrap();
         facts(observation, &observed, &names, &annotations, None, &Carried::default())
+    }
+
+    #[test]
+    fn a_pod_with_little_time_left_lets_nobody_wait() {
+        let going_ms = |grace: i64| {
+            let mut going = pod_of(0);
+            going["metadata"]["deletionTimestamp"] = json!("2026-11-23T00:00:00Z");
+            going["metadata"]["deletionGracePeriodSeconds"] = json!(grace);
+            let observation = observation(&[(&kinds::POD, vec![going])]);
+            let names = Names::new("sample", "shop");
+            let observed = Observed::read(&observation, &names).unwrap();
+            let primary = Incarnation { pod: 0, uid: Uid::default(), run: RunId::default() };
+            let nothing = std::collections::BTreeMap::new();
+            let carried = Carried::default();
+            facts(&observation, &observed, &names, &nothing, Some(&primary), &carried).going_ms
+        };
+        assert_eq!([9, 10, 60].map(going_ms), [Millis::MAX, 0, 0]);
     }
 
     #[test]

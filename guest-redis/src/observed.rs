@@ -201,6 +201,8 @@ pub(crate) struct Claim<'a> {
     pub(crate) metadata: Meta<'a>,
     #[serde(borrow)]
     spec: ClaimSpec<'a>,
+    #[serde(borrow, default)]
+    status: ClaimStatus<'a>,
 }
 
 impl Claim<'_> {
@@ -209,10 +211,21 @@ impl Claim<'_> {
         &self.spec.resources.requests.storage
     }
 
+    /// Whether it has a volume.
+    pub(crate) fn is_bound(&self) -> bool {
+        self.status.phase == "Bound"
+    }
+
     /// Its StorageClass; empty for none.
     pub(crate) fn class(&self) -> &str {
         &self.spec.storage_class_name
     }
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct ClaimStatus<'a> {
+    #[serde(borrow, default)]
+    phase: Text<'a>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -79,7 +79,7 @@ pub(crate) fn questions(
     let unanswered = |(id, _): &(&str, &str)| !observation.answers.iter().any(|answer| answer.id == *id);
     let named = auth.into_iter().chain(tls).filter(unanswered);
     let secrets = named.map(|(id, name)| Question::get(id, &kinds::SECRET, name));
-    secrets.chain(growth::question(instance, observed, observation)).collect()
+    secrets.chain(growth::questions(instance, observed, observation)).collect()
 }
 
 impl<'a> Wanted<'a> {

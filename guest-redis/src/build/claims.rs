@@ -17,19 +17,18 @@ pub(super) fn intend(
     instance: &Instance<'_>,
     observed: &Observed<'_>,
     settlement: &Settlement,
-    growth: Growth<'_>,
+    growth: &Growth<'_>,
     outcome: &mut Outcome,
 ) -> Result<(), Failure> {
     let wanted = instance.spec.storage.as_ref().map(|storage| storage.size.as_str());
-    let wanted = wanted.filter(|_| growth == Growth::Allowed);
     for (ordinal, claim) in &observed.claims {
         if claim.metadata.deletion_timestamp.is_some() {
             continue;
         }
-        let smaller = growth::is_smaller(claim, instance);
+        let grows = growth::is_smaller(claim, instance) && growth.allows(claim);
         // The mark must not wait for a growth that is refused.
         let is_marked = settlement.mark.is_some_and(|(pod, _)| pod == *ordinal);
-        let size = wanted.filter(|_| smaller && !is_marked).unwrap_or_else(|| claim.size());
+        let size = wanted.filter(|_| grows && !is_marked).unwrap_or_else(|| claim.size());
         let epoch = super::epoch(*ordinal, claim.metadata.epoch(), settlement);
         let annotations = epoch.as_deref().map(|epoch| (EPOCH_ANNOTATION, epoch)).into_iter().collect();
         outcome.amend(

@@ -27,6 +27,9 @@ use crate::{
     upkeep::Upkeep,
 };
 
+/// A hand-over begins a second after its pod was deleted, and is seen a moment later.
+const HAND_OVER_SECONDS: i32 = 2;
+
 /// One Redis as it should be.
 #[derive(Debug)]
 pub(crate) struct Instance<'a> {
@@ -38,14 +41,17 @@ pub(crate) struct Instance<'a> {
     pub(crate) config_hash: String,
     /// For how many seconds a pod that is deleted waits for another to take over.
     hand_over: String,
+    /// How long a server may take to answer the probe that restarts it, in seconds.
+    liveness_timeout: String,
 }
 
 impl<'a> Instance<'a> {
     pub(crate) fn new(names: &'a Names<'a>, spec: &'a RedisSpec, image: &'a str, restarts: u32) -> Self {
         let redis_conf = RedisConf::new(spec);
         let config_hash = config_map::hash(&redis_conf.cold, restarts);
-        let hand_over = spec.update.switchover_timeout_seconds.to_string();
-        Self { names, spec, image, redis_conf, config_hash, hand_over }
+        let hand_over = spec.update.switchover_timeout_seconds.saturating_add(HAND_OVER_SECONDS).to_string();
+        let liveness_timeout = liveness_timeout(spec).to_string();
+        Self { names, spec, image, redis_conf, config_hash, hand_over, liveness_timeout }
     }
 
     /// How many pods there are: the primary and its replicas.
@@ -66,13 +72,6 @@ impl<'a> Instance<'a> {
             server_name: self.names.host.clone(),
             client_certificate: Some(tls.secret_name.clone()),
         })
-    }
-
-    /// How long a server may take to answer the probe that restarts it, in seconds: up to
-    /// one passes before it is asked.
-    fn liveness_timeout(&self) -> u32 {
-        let seconds = u32::try_from(self.spec.failover.liveness_seconds).unwrap_or_default();
-        seconds.saturating_sub(1).max(1)
     }
 
     fn metadata(&self, name: &'a str) -> Metadata<'a> {
@@ -116,7 +115,7 @@ pub(crate) fn intend(
         outcome.ensure(&disruption_budget::disruption_budget(instance))?;
     }
     pods::intend(observed, settlement, outcome)?;
-    claims::intend(instance, observed, settlement, upkeep.growth, outcome)
+    claims::intend(instance, observed, settlement, &upkeep.growth, outcome)
 }
 
 /// Whether a server that starts now would not read what it wrote: another persistence is
@@ -165,8 +164,14 @@ pub(crate) fn hold(
     outcome.intents.append(&mut kept.intents);
     services::lead(instance, observed, settlement.service, outcome)?;
     let settlement = &Settlement { delete: None, ..settlement.clone() };
-    claims::intend(instance, observed, settlement, Growth::Unknown, outcome)?;
+    claims::intend(instance, observed, settlement, &Growth::default(), outcome)?;
     pods::intend(observed, settlement, outcome)
+}
+
+/// Up to a second passes before a server is asked.
+fn liveness_timeout(spec: &RedisSpec) -> u32 {
+    let seconds = u32::try_from(spec.failover.liveness_seconds).unwrap_or_default();
+    seconds.saturating_sub(1).max(1)
 }
 
 /// As many pods as there are to be now, whoever said so.

@@ -140,7 +140,13 @@ fn container<'a>(instance: &'a Instance<'a>) -> Container<'a> {
         lifecycle: Lifecycle {
             pre_stop: Handler {
                 exec: Exec {
-                    command: vec!["/bin/sh", "/etc/redis/probe.sh", "handed-over", &instance.hand_over],
+                    command: vec![
+                        "/bin/sh",
+                        "/etc/redis/probe.sh",
+                        "handed-over",
+                        &instance.hand_over,
+                        &instance.liveness_timeout,
+                    ],
                 },
             },
         },
@@ -148,7 +154,7 @@ fn container<'a>(instance: &'a Instance<'a>) -> Container<'a> {
         liveness_probe: Probe {
             // One that does not answer does not end in good order either.
             termination_grace_period_seconds: Some(1),
-            timeout_seconds: instance.liveness_timeout(),
+            timeout_seconds: super::liveness_timeout(instance.spec),
             // One long one rather than many short ones: a probe that is slow to start, which is
             // a shell and a client, proves nothing.
             ..probe("live", 1)

@@ -35,9 +35,9 @@ pub(super) fn step(case: &Case<'_>) -> Step {
     }
     let (deletion, report) = roll::next(case);
     let cannot = case.policy.hibernated && !case.policy.may_hibernate();
-    let report = switchover::awaits(case)
-        .or(report)
+    let report = report
         .or(cannot.then_some(Report::CannotHibernate))
+        .or_else(|| switchover::awaits(case))
         .or_else(|| switchover::failed(case));
     settle(case, deletion, report)
 }

@@ -215,7 +215,7 @@ pub enum Report {
         /// primary because it was asked to.
         awaited: Vec<Ordinal>,
     },
-    /// A person asked for a switchover, and this pod, or none at all, can take over yet.
+    /// A person asked for a switchover, and this pod cannot take over yet, or no pod can.
     SwitchoverAwaits(Option<Ordinal>),
     /// So many hand-overs failed, one after the other.
     SwitchoverFailed {

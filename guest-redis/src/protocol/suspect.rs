@@ -20,26 +20,42 @@ pub(super) fn step(case: &Case<'_>) -> Option<Step> {
     }
     let is_stranger = case.pod_of(&primary.who).is_some() && case.facts.strangers.contains(&primary.who.pod);
     if is_stranger || !holds(Rule::SuspectFresh, !is_heard(case, primary)) {
-        return Some(case.wait(Report::CutOff(primary.who)));
+        return Some(cut_off(case, primary));
     }
     let going = case.pod_of(&primary.who).is_none_or(|pod| pod.terminating);
     let left = case.policy.detect_ms.saturating_sub(case.facts.silent_ms);
+    // If nobody answers at all, nobody can take over, and it may be the operator that is
+    // cut off from everybody: clients are left alone.
+    let nobody = case.processes().next().is_none();
     if going || left == 0 {
-        // If nobody answers at all, nobody can take over, and it may be the operator that
-        // is cut off from everybody: clients are left alone.
-        let nobody = case.processes().next().is_none();
         return Some(if nobody { case.wait(Report::Awaited(case.awaited())) } else { begin(case) });
     }
     // Nobody listens there and no replica hears it: clients lose nothing when they are
     // refused at once. kube-proxy lets a second pass between two changes of a Service
     // (`minSyncPeriod`), which is over when there is another primary.
-    let is_gone = case.facts.refusing.contains(&primary.who.pod);
+    let is_gone = !nobody && case.facts.refusing.contains(&primary.who.pod);
     Some(Step::Settle(Settlement {
         service: if is_gone { Selection::Close } else { Selection::Keep },
         pods: case.pods(),
         again_ms: Some(left.clamp(1, SOON_MS)),
         ..Settlement::default()
     }))
+}
+
+/// It is the operator that is cut off. A Service that was closed too early opens again.
+fn cut_off(case: &Case<'_>, primary: &Primary) -> Step {
+    let pod = primary.who.pod;
+    let closed = case.record.failover.is_none()
+        && case.unmarked().is_none()
+        && case.pod_of(&primary.who).is_some()
+        && case.facts.service.selects != Some(pod);
+    Step::Settle(Settlement {
+        service: if closed { Selection::Select(pod) } else { Selection::Keep },
+        pods: case.pods(),
+        again_ms: Some(SOON_MS),
+        report: Some(Report::CutOff(primary.who)),
+        ..Settlement::default()
+    })
 }
 
 /// Puts on record that the primary is to be fenced.

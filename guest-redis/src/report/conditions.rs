@@ -1,15 +1,12 @@
 use operlet_sdk::{ConditionStatus, Outcome};
 
 use super::{Report, Summary};
-use crate::{
-    growth::Growth,
-    protocol::{
-        record::{Cause, Millis, Phase},
-        step,
-    },
+use crate::protocol::{
+    record::{Cause, Millis, Phase},
+    step,
 };
 
-/// For how long a pod may wait for the others in a roll before that is worth a word.
+/// For how long a pod may be waited for before that is worth a word.
 const ROLL_MS: Millis = 60_000;
 
 impl Report<'_> {
@@ -97,9 +94,8 @@ impl Report<'_> {
         let blocked = self.settlement.report.as_ref().filter(|report| match report {
             // One after the other takes its time.
             step::Report::UpdateBlocked { awaited, .. } => awaited.is_empty() || waited_ms >= ROLL_MS,
-            step::Report::CannotHibernate
-            | step::Report::SwitchoverAwaits(_)
-            | step::Report::SwitchoverFailed { .. } => true,
+            step::Report::SwitchoverAwaits(_) => waited_ms >= ROLL_MS,
+            step::Report::CannotHibernate | step::Report::SwitchoverFailed { .. } => true,
             _ => false,
         });
         let (reason, message) = match blocked {
@@ -123,7 +119,7 @@ impl Report<'_> {
                 format!("{} does not take the settings of the spec: {words}", names.pod(*pod)),
             );
         }
-        if let Growth::Refused(class) = self.upkeep.growth {
+        if let Some(class) = self.upkeep.growth.refused() {
             return ("VolumesCannotGrow", self.cannot_grow(class));
         }
         if !summary.outdated.is_empty() {
@@ -141,7 +137,9 @@ impl Report<'_> {
     fn cannot_grow(&self, class: &str) -> String {
         let why = match class {
             "" => "they have no StorageClass".to_owned(),
-            class => format!("their StorageClass {class} does not have allowVolumeExpansion: true"),
+            class => {
+                format!("their StorageClass {class} is not there or does not have allowVolumeExpansion: true")
+            }
         };
         format!("spec.storage.size: the claims are smaller and stay as they are, for {why}")
     }

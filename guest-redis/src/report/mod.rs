@@ -13,7 +13,6 @@ use crate::{
     VERSION,
     build::Instance,
     carried::{self, Carried},
-    growth::Growth,
     names::{NAME_LABEL, PORT, ROLE_LABEL},
     observed::Observed,
     protocol::{
@@ -109,7 +108,7 @@ impl Report<'_> {
         let outdated = self.facts.pods.iter().filter(|(_, pod)| !pod.updated);
         let outdated: Vec<String> = outdated.map(|(pod, _)| self.instance.names.pod(*pod)).collect();
         let kept = self.upkeep.behind.is_empty() && self.upkeep.missing.is_none();
-        let kept = kept && !matches!(self.upkeep.growth, Growth::Refused(_));
+        let kept = kept && self.upkeep.growth.refused().is_none();
         let as_told = updated && kept && self.record.primary.is_some();
         let configured = as_told && self.invalid.is_none();
         let complete =

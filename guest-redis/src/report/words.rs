@@ -308,8 +308,8 @@ mod tests {
         let in_turn = Report::UpdateBlocked { pod: 2, awaited: vec![1] };
         check(in_turn, "WaitingForReplicas", &["sample-2", "once sample-1"], &[]);
         let awaits = Report::SwitchoverAwaits(Some(2));
-        check(awaits, "SwitchoverWaiting", &["sample-2 is to take over", "in sync"], &["UpdateBlocked"]);
-        check(Report::SwitchoverAwaits(None), "SwitchoverWaiting", &["a replica is to"], &["UpdateBlocked"]);
+        check(awaits, "SwitchoverWaiting", &["sample-2 is to take over", "in sync"], &[]);
+        check(Report::SwitchoverAwaits(None), "SwitchoverWaiting", &["a replica is to"], &[]);
         let failed = Report::SwitchoverFailed { times: 3 };
         check(failed, "SwitchoverFailed", &["3 hand-overs", "switchoverTimeoutSeconds"], &["UpdateBlocked"]);
         check(Report::DataLossPossible, "WentOnWithoutProof", &["writes may be lost"], &[]);

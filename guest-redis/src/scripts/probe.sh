@@ -10,7 +10,11 @@ exec 2>/dev/null
 
 # The client of Redis reads the one variable, that of Valkey either.
 REDISCLI_AUTH=
-IFS= read -r REDISCLI_AUTH </run/redis/health || [ -n "$REDISCLI_AUTH" ] || exit 1
+IFS= read -r REDISCLI_AUTH </run/redis/health || [ -n "$REDISCLI_AUTH" ] || {
+	# Whoever cannot ask does not say that a server is dead.
+	[ "$1" = live ]
+	exit
+}
 export REDISCLI_AUTH
 
 client=redis-cli
@@ -44,16 +48,12 @@ live)
 	# Since when it is asked, in seconds since the machine was started.
 	IFS=' .' read -r now _ </proc/uptime
 	printf '%s\n' "$now" >/run/redis/asked
-	# What fails at once may lack a process or a connection: a frozen server lets wait.
-	for _ in 1 2 3; do
-		reply=$(ask PING)
-		# Any reply is one of a live server: it may be loading, or busy with a script.
-		if [ -n "$reply" ]; then
-			: >/run/redis/asked
-			exit 0
-		fi
-	done
-	echo "the server does not answer"
+	# Whoever does not answer lets wait until this script is ended. What fails at once says
+	# nothing: there may be no room for a process, or for one more client.
+	trap 'exit 0' EXIT
+	ask PING >/dev/null
+	: >/run/redis/asked
+	exit 0
 	;;
 ready)
 	reply=$(printf 'PING\nINFO replication\n' | ask)
@@ -74,11 +74,11 @@ ready)
 	;;
 handed-over)
 	# Waits until another is the primary, or there is nobody to hand over to. One that
-	# is ended because it does not answer hands nothing over.
+	# is ended because it left a probe unanswered for all of its time hands nothing over.
 	seconds=$2
 	if IFS= read -r asked </run/redis/asked; then
 		IFS=' .' read -r now _ </proc/uptime
-		[ "$((now - asked))" -ge 2 ] && exit 0
+		[ "$((now - asked))" -ge "$3" ] && exit 0
 	fi
 	ask -r "$((seconds * 5))" -i 0.2 INFO replication | while IFS= read -r line; do
 		case $line in

@@ -67,7 +67,10 @@ impl World {
                 .filter(|(_, count)| *count > 0)
                 .map(|(slot, count)| uid(slot, count))
                 .collect(),
-            silent_ms: 60_000,
+            silent_ms: if scenario.early { 0 } else { 60_000 },
+            refusing: existing()
+                .filter(|slot| self.at(*slot).life == Life::Down && self.is_reached(*slot))
+                .collect(),
             going_ms: 60_000,
             ..Facts::default()
         }

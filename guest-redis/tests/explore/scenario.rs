@@ -15,6 +15,8 @@ pub struct Scenario {
     pub available: bool,
     /// Answers come one after the other.
     pub torn: bool,
+    /// Nobody is silent for long enough: only a proof begins a failover.
+    pub early: bool,
     /// A disk may lack its last second.
     pub tail: bool,
     /// A restart keeps the replication id, and the offset of what is on disk.
@@ -71,6 +73,7 @@ pub const NOTHING: Scenario = Scenario {
     storage: true,
     available: false,
     torn: false,
+    early: false,
     tail: false,
     rdb: false,
     never: 0,
@@ -145,6 +148,7 @@ impl Scenario {
         memory_only => storage = false;
         available => available = true;
         torn => torn = true;
+        early => early = true;
         tail_matters => tail = true;
         odd => odd = true;
         rdb => rdb = true;

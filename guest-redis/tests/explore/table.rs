@@ -44,6 +44,8 @@ pub const WIDE: &[Scenario] = &[
     THREE.named("memory-only").memory_only().faults(2).lose(2).delete(1).writes(1),
     THREE.named("disk-tail").tail_matters().faults(2).tail(1).crash(1).cut(1).blackout(1).writes(1),
     THREE.named("torn").torn().faults(2).crash(1).cut(1).writes(1),
+    THREE.named("early").early().faults(2).crash(2).cut(1).writes(1),
+    PAIR.named("early-pair").early().faults(2).crash(2).cut(1).writes(1),
     ALL.named("mixed").faults(2),
     ALL.named("mixed-three").faults(3).die(0),
     PAIR.any().named("pair").faults(3).writes(2),

@@ -65,6 +65,12 @@ fn volumes_grow_where_their_class_allows_it_and_otherwise_nothing_waits_for_that
         pod["metadata"]["annotations"][hash] == set["spec"]["template"]["metadata"]["annotations"][hash]
     }));
     cluster.expands = true;
+    let claim = cluster.object_mut(&kinds::PERSISTENT_VOLUME_CLAIM, "data-sample-1");
+    claim["status"]["phase"] = json!("Pending");
+    cluster.settle();
+    assert_eq!(size(&cluster), "1Gi", "nobody may change a claim that waits for its volume");
+    let claim = cluster.object_mut(&kinds::PERSISTENT_VOLUME_CLAIM, "data-sample-1");
+    claim["status"]["phase"] = json!("Bound");
     cluster.settle();
     assert_eq!(size(&cluster), "2Gi");
     assert_eq!(condition(&cluster.reconcile(), "ConfigApplied"), (ConditionStatus::True, "Applied"));

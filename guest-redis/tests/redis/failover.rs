@@ -203,6 +203,34 @@ fn silence_is_counted_from_the_probe_or_from_what_was_carried() {
 }
 
 #[test]
+fn a_primary_at_whose_address_nobody_listens_is_not_led_to() {
+    let refuse = |cluster: &mut Cluster, pods: &[u8], refuses: bool| {
+        for pod in pods {
+            cluster.servers.0.get_mut(pod).unwrap().refuses = refuses;
+        }
+        cluster.reports.clear();
+        cluster.reconcile();
+    };
+    let mut cluster = settled(json!({}));
+    refuse(&mut cluster, &[0], true);
+    assert_eq!(cluster.selected(), "sample-0", "the others hear it");
+    cluster.servers.0.values_mut().for_each(|server| server.is_linked = false);
+    refuse(&mut cluster, &[0], true);
+    assert_eq!((cluster.selected(), &cluster.status()["failover"]), ("none", &Value::Null));
+    refuse(&mut cluster, &[0], false);
+    assert_eq!(cluster.selected(), "sample-0", "it is back");
+
+    cluster.servers.0.values_mut().for_each(|server| server.is_linked = false);
+    refuse(&mut cluster, &[0, 1, 2], true);
+    cluster.pass(60_000);
+    cluster.reconcile();
+    assert_eq!(cluster.selected(), "sample-0", "it may be the operator that nobody lets in");
+    let mut lone = settled(json!({"replicas": 0}));
+    refuse(&mut lone, &[0], true);
+    assert_eq!(lone.selected(), "sample-0", "nobody can take over");
+}
+
+#[test]
 fn every_started_server_is_watched_also_while_it_is_silent() {
     let mut cluster = settled(json!({}));
     let watched =

@@ -37,6 +37,8 @@ pub(crate) struct Server {
     pub(crate) passwords: Vec<String>,
     /// It is there, and says nothing.
     pub(crate) is_frozen: bool,
+    /// Nobody listens at its address any more; links that there are stay.
+    pub(crate) refuses: bool,
     /// Its offset never is the primary's.
     pub(crate) is_ahead: bool,
 }
@@ -67,6 +69,7 @@ impl Server {
             settings: defaults.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
             passwords: Vec::new(),
             is_frozen: false,
+            refuses: false,
             is_ahead: false,
         }
     }
@@ -222,6 +225,9 @@ impl Servers {
         };
         let ordinal = *ordinal;
         let mut replies = Vec::new();
+        if server.refuses {
+            return ExchangeEnd::Refused;
+        }
         if server.is_frozen {
             return ExchangeEnd::Timeout(PartialReplies { replies, rest: Vec::new() });
         }
@@ -290,7 +296,8 @@ impl Servers {
         let (host, _port) = replica.upstream.as_ref()?;
         let (source, primary) = self.0.iter().find(|(_, server)| server.address == *host)?;
         let password = primary.users.get(replica.setting("masteruser"));
-        let allowed = password.is_some_and(|password| password == replica.setting("masterauth"));
+        let allowed = password.is_some_and(|password| password == replica.setting("masterauth"))
+            && (replica.is_linked || !primary.refuses);
         (allowed && primary.upstream.is_none() && !primary.is_frozen).then_some(*source)
     }
 

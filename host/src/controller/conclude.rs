@@ -94,8 +94,8 @@ impl Conclusion<'_> {
         let now = Instant::now();
         let requeue = outcome.requeue_after_ms.map(|pause| Duration::from_millis(pause).max(PAUSE_SHORTEST));
         let futile = self.is_futile(report, requeue, checkpointed);
-        let generation = self.observed.resource.generation();
-        let slowed = self.memory.breaker.count(futile, now, generation, self.chance());
+        let undone = !report.undone.is_empty();
+        let slowed = self.memory.breaker.count(futile, undone, now, self.observed.why(), self.chance());
         let mut own = carried_out(report, &forbidden);
         if slowed.is_some() && own.status == ConditionStatus::True {
             self.runtime.metrics.loop_breaker_tripped();

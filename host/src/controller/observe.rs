@@ -9,6 +9,7 @@ use std::{
 use sha2::{Digest as _, Sha256};
 
 use super::{
+    breaker::Cause,
     memory::Memory,
     runtime::{Live, Runtime},
     store::Stored,
@@ -54,6 +55,11 @@ impl Observed {
             hash.update(stored.seen);
         }
         hash.chain_update(self.resource.content).finalize().into()
+    }
+
+    /// What the loop breaker wants to know of it.
+    pub(super) fn why(&self) -> Cause {
+        Cause { generation: self.resource.generation(), foreign: self.foreign }
     }
 
     /// The resource is now this: a status was put on record.

@@ -175,9 +175,6 @@ async fn attend(runtime: &Runtime, live: &Live, resource: Arc<Stored>, memory: &
 
 async fn look(runtime: &Runtime, live: &Live, resource: Arc<Stored>, memory: &mut Memory) -> Next {
     let now = Instant::now();
-    if let Some(left) = memory.breaker.left(now, resource.generation()) {
-        return Next::After(left);
-    }
     let mut observed = match observe(runtime, live, resource, memory) {
         Ok(observed) => observed,
         Err(error) => {
@@ -185,6 +182,9 @@ async fn look(runtime: &Runtime, live: &Live, resource: Arc<Stored>, memory: &mu
             return Next::After(retry_pause(1, 0));
         }
     };
+    if let Some(left) = memory.breaker.left(now, observed.why()) {
+        return Next::After(left);
+    }
     // Of what is gone nothing is remembered.
     let is_there = |key: &ObjectKey| observed.existing.contains_key(key) || *key == observed.owner.key;
     memory.applied.retain(|key, _| is_there(key));

@@ -8,7 +8,7 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use crate::model::{ExchangeEnd, Step};
+use crate::model::{ExchangeEnd, PartialReplies, Step};
 
 use super::{
     OperletExchanges, Target,
@@ -91,6 +91,7 @@ async fn secure(
 ) -> Result<BoxStream, ExchangeEnd> {
     match timeout_at(deadline, tls::connect(material, stream)).await {
         Ok(result) => result.map_err(ExchangeEnd::TlsFailed),
-        Err(_) => Err(ExchangeEnd::TlsFailed("the peer did not end the handshake in time".to_owned())),
+        // That is silence, not another certificate.
+        Err(_) => Err(ExchangeEnd::Timeout(PartialReplies::default())),
     }
 }
