@@ -82,12 +82,11 @@ fn recruit(case: &Case<'_>) -> Option<Step> {
 
 /// What has just been told counts from the next reconcile, so that one is not far.
 fn wait(case: &Case<'_>, report: Report) -> Step {
-    let followers = case.record.followers.iter();
     let uncounted = |(who, follower): (&Incarnation, &Follower)| {
         follower.told.is_none()
             && case.answer_of(who).is_some_and(|it| it.is_at_dead(case.record.epoch) && !it.loading)
     };
-    let again_ms = Some(if followers.into_iter().any(uncounted) { 0 } else { SOON_MS });
+    let again_ms = Some(if case.record.followers.iter().any(uncounted) { 0 } else { SOON_MS });
     Step::Settle(Settlement { pods: case.pods(), again_ms, report: Some(report), ..Settlement::default() })
 }
 

@@ -180,6 +180,14 @@ fn a_primary_is_suspected_when_nobody_hears_it() {
         ("nobody answers", with(silent(), |it| (1..3).for_each(|pod| it.silence(pod))), "Awaited([0, 1, 2])"),
         ("a replica hears it", with(silent(), |it| it.answer(1).link = Link::Up { io_age_s: 1 }), "CutOff"),
         (
+            "a replica hears it, and it was closed too early",
+            with(silent(), |it| {
+                it.answer(1).link = Link::Up { io_age_s: 1 };
+                it.facts.service.selects = None;
+            }),
+            "settle Select(0)",
+        ),
+        (
             "its container restarted",
             with(Case::at_rest(3, 1), |it| it.restart(0, 0)),
             "primary Some(\"0.1+ carried\")",
