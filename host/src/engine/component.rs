@@ -1,6 +1,6 @@
 //! A component that is ready to be called.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use super::{
     Engine,
@@ -18,6 +18,16 @@ use crate::model::{Decision, Digest, Failure, Limits, Manifest, Observation};
 #[derive(Clone)]
 pub struct Component {
     loaded: Arc<Loaded>,
+}
+
+/// A component that goes when nobody else has it any more.
+pub(super) struct WeakComponent(Weak<Loaded>);
+
+impl WeakComponent {
+    /// The component, if somebody still has it.
+    pub(super) fn upgrade(&self) -> Option<Component> {
+        Some(Component { loaded: self.0.upgrade()? })
+    }
 }
 
 struct Loaded {
@@ -55,6 +65,11 @@ impl Component {
         let (digest, imports, exports) =
             (Digest::of(bytes), load::imports(compiled), load::exports(compiled));
         Self { loaded: Arc::new(Loaded { engine, digest, imports, exports, pre }) }
+    }
+
+    /// A reference that does not keep it.
+    pub(super) fn downgrade(&self) -> WeakComponent {
+        WeakComponent(Arc::downgrade(&self.loaded))
     }
 
     /// The digest of its unpacked bytes.

@@ -25,7 +25,10 @@ mod trap;
 mod verify;
 mod verify_exchange;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use tokio::sync::Semaphore;
 
@@ -38,6 +41,8 @@ pub use load::LoadError;
 pub use manifest::ManifestError;
 pub use store::CallContext;
 
+use crate::model::Digest;
+use component::WeakComponent;
 use ticker::Ticker;
 
 /// The versions of the contract that this host speaks, newest first.
@@ -62,6 +67,8 @@ struct Shared {
     /// Held while compiling: a compilation uses every core and much memory, so
     /// two at a time gain nothing.
     compiling: Mutex<()>,
+    /// What is in use: the same bytes are compiled once.
+    loaded: Mutex<BTreeMap<Digest, WeakComponent>>,
 }
 
 impl Engine {
@@ -73,8 +80,20 @@ impl Engine {
         let EngineOptions { calls_max, memory_bytes_max, compiler } = options;
         let slots = Semaphore::new(usize::from(calls_max));
         let compiling = Mutex::new(());
-        let shared = Shared { wasmtime, linker, ticker, memory_bytes_max, compiler, slots, compiling };
+        let loaded = Mutex::default();
+        let shared =
+            Shared { wasmtime, linker, ticker, memory_bytes_max, compiler, slots, compiling, loaded };
         Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// The component with these bytes, if somebody has it already: at once.
+    #[must_use]
+    pub fn loaded(&self, digest: &Digest) -> Option<Component> {
+        self.in_use().get(digest).and_then(WeakComponent::upgrade)
+    }
+
+    fn in_use(&self) -> MutexGuard<'_, BTreeMap<Digest, WeakComponent>> {
+        self.shared.loaded.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Checks and compiles a component's unpacked bytes. It blocks, for tens of
@@ -99,6 +118,10 @@ impl Engine {
             }
         };
         let pre = load::link(&self.shared.linker, &compiled)?;
-        Ok(Component::new(self.clone(), bytes, &compiled, pre))
+        let component = Component::new(self.clone(), bytes, &compiled, pre);
+        let mut in_use = self.in_use();
+        in_use.retain(|_, known| known.upgrade().is_some());
+        in_use.insert(component.digest().clone(), component.downgrade());
+        Ok(component)
     }
 }

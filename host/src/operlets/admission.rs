@@ -116,13 +116,18 @@ pub async fn admit(
     {
         return Err(Refusal::OtherDigest { found: digest, pinned: pinned.to_owned() });
     }
-    let loader = engine.clone();
-    let stop = stop.clone();
-    let loaded =
-        tokio::task::spawn_blocking(move || loader.load_unless(&bytes, &|| stop.is_cancelled())).await;
-    let component = loaded.map_err(|_| Refusal::Abandoned)??;
+    let component = match engine.loaded(&digest) {
+        Some(component) => component,
+        None => compile(engine, bytes, stop).await?,
+    };
     let manifest = component.describe().await.map_err(|error| Refusal::Describe(Box::new(error)))?;
     Ok(Admitted { digest, component, manifest: Arc::new(manifest) })
+}
+
+async fn compile(engine: &Engine, bytes: Vec<u8>, stop: &CancellationToken) -> Result<Component, Refusal> {
+    let (loader, stop) = (engine.clone(), stop.clone());
+    let loaded = tokio::task::spawn_blocking(move || loader.load_unless(&bytes, &|| stop.is_cancelled()));
+    Ok(loaded.await.map_err(|_| Refusal::Abandoned)??)
 }
 
 /// Whether a candidate may follow what is on record as live.
