@@ -77,6 +77,19 @@ pub(crate) fn node(cache: &Cache, progress: Progress) -> Result<PathBuf> {
     )
 }
 
+/// The directory of Kubernetes' own sources.
+///
+/// # Errors
+/// If there is no Go, or its module proxy cannot be reached the first time.
+pub fn kubernetes_sources() -> Result<PathBuf> {
+    let mut command = go()?;
+    command.args(["mod", "download", "-json", &format!("k8s.io/kubernetes@v{KUBERNETES}")]);
+    let printed = shell::output(&mut command).context("the sources of Kubernetes cannot be downloaded")?;
+    let module: serde_json::Value = serde_json::from_str(&printed)?;
+    let directory = module.get("Dir").and_then(serde_json::Value::as_str);
+    directory.map(PathBuf::from).context("go does not say where the sources of Kubernetes are")
+}
+
 fn lay_out(target: &Path, sources: &[(&str, &str)]) -> Result<PathBuf> {
     let directory = target.join("source");
     files::make(&directory)?;

@@ -63,6 +63,7 @@ pub use audit::{AuditEntry, AuditMark};
 pub use command::LabCommand;
 pub use control::Component;
 pub use down::remove;
+pub use go::kubernetes_sources;
 pub use images::{BUSYBOX, archives, references};
 pub use lab::{Lab, Options};
 pub use name::Name;

@@ -1,14 +1,17 @@
 //! `cargo xtask codegen`: files that are made from code.
 
+mod schemas;
+
 use crate::building;
 use crate::workspace::Workspace;
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use clap::Args;
 use operlet_lab::progress::Progress;
 use operlet_lab::{files, shell};
 use std::process::{Command, Stdio};
 
-/// Write the generated files: the custom resource definitions in deploy/crds.
+/// Write the generated files: the custom resource definitions in deploy/crds, and what the simulation knows of
+/// Kubernetes' own kinds (from its sources, which are downloaded once a machine).
 #[derive(Debug, Args)]
 pub(crate) struct Codegen {
     /// Write nothing; fail where a file is not what would be generated
@@ -16,29 +19,39 @@ pub(crate) struct Codegen {
     check: bool,
 }
 
-/// A generated file, and what prints it.
+/// A generated file, and what it is made by.
 struct Generated {
     path: &'static str,
-    /// What cargo has to build.
-    target: &'static [&'static str],
-    /// What is run then.
-    program: &'static str,
-    arguments: &'static [&'static str],
+    by: By,
 }
 
-const GENERATED: [Generated; 2] = [
+enum By {
+    /// What a program of ours prints.
+    Program {
+        /// What cargo has to build.
+        target: &'static [&'static str],
+        /// What is run then.
+        program: &'static str,
+        arguments: &'static [&'static str],
+    },
+    /// A function here.
+    Function(fn() -> Result<String>),
+}
+
+const GENERATED: [Generated; 3] = [
     Generated {
         path: "deploy/crds/operlet.dev_operlets.yaml",
-        target: &["--bin", "operlet"],
-        program: "operlet",
-        arguments: &["crd"],
+        by: By::Program { target: &["--bin", "operlet"], program: "operlet", arguments: &["crd"] },
     },
     Generated {
         path: "deploy/crds/redis.operlet.dev_redises.yaml",
-        target: &["--example", "crd", "--features", "operlet-redis/crd"],
-        program: "examples/crd",
-        arguments: &[],
+        by: By::Program {
+            target: &["--example", "crd", "--features", "operlet-redis/crd"],
+            program: "examples/crd",
+            arguments: &[],
+        },
     },
+    Generated { path: "sim/schemas/kubernetes.json", by: By::Function(schemas::generate) },
 ];
 
 impl Codegen {
@@ -64,8 +77,13 @@ impl Codegen {
 impl Generated {
     fn generate(&self, workspace: &Workspace) -> Result<String> {
         let title = format!("Generate {}", self.path);
-        building::run(&title, workspace.native("build").args(self.target))?;
-        shell::output(Command::new(workspace.release(self.program)).args(self.arguments))
+        match self.by {
+            By::Program { target, program, arguments } => {
+                building::run(&title, workspace.native("build").args(target))?;
+                shell::output(Command::new(workspace.release(program)).args(arguments))
+            }
+            By::Function(function) => function().context(title),
+        }
     }
 }
 

@@ -7,6 +7,7 @@ mod demo;
 mod dist;
 mod guests;
 mod image;
+mod simulate;
 mod test;
 mod tidy;
 mod workspace;
@@ -36,6 +37,7 @@ enum Task {
     Tidy(tidy::Tidy),
     Test(test::Test),
     Bench(bench::Bench),
+    Sim(simulate::Simulate),
     Demo(demo::Demo),
     Lab(operlet_lab::LabCommand),
 }
@@ -60,6 +62,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Task::Tidy(command) => command.run(&workspace),
         Task::Test(command) => command.run(&workspace),
         Task::Bench(command) => command.run(&workspace),
+        Task::Sim(command) => command.run(&workspace),
         Task::Demo(command) => command.run(&workspace),
         Task::Lab(command) => command.run(),
     }

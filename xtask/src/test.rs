@@ -14,6 +14,9 @@ use std::process::Command;
 /// The package of the tests that need more than one part of the project.
 pub(crate) const TESTS: &str = "operlet-tests";
 
+/// How many seeds of the simulation run, twice each: the same must happen.
+const SEEDS: &str = "50";
+
 /// Run the tests: one level, or all of them from the quickest to the slowest.
 ///
 /// What a level needs is installed or built first, and said: the wasm32 target for components, and for the lab
@@ -38,6 +41,8 @@ enum Level {
     Native,
     /// Real components in the real engine
     Component,
+    /// The host on a Kubernetes in memory
+    Sim,
     /// The whole of it on a real Kubernetes (needs root)
     Lab,
 }
@@ -47,12 +52,13 @@ impl Test {
     pub(crate) fn run(&self, workspace: &Workspace) -> Result<()> {
         let levels = match self.level {
             Some(level) => vec![level],
-            None => vec![Level::Native, Level::Component, Level::Lab],
+            None => vec![Level::Native, Level::Component, Level::Sim, Level::Lab],
         };
         for level in levels {
             match level {
                 Level::Native => self.native(workspace),
                 Level::Component => self.component(workspace),
+                Level::Sim => self.sim(workspace),
                 Level::Lab => self.lab(workspace),
             }
             .with_context(|| format!("the {} tests failed", level.name()))?;
@@ -75,6 +81,12 @@ impl Test {
         self.suite(workspace, "component", &[("OPERLET_TEST_GUESTS", components.as_os_str())])
     }
 
+    fn sim(&self, workspace: &Workspace) -> Result<()> {
+        guests::build(workspace)?;
+        let mut cargo = workspace.native("test");
+        shown(cargo.args(["--test", "scenarios", "--", "--seeds", SEEDS, "--twice"]))
+    }
+
     fn lab(&self, workspace: &Workspace) -> Result<()> {
         let images = operlet_lab::archives(Progress::Shown)?;
         self.suite(workspace, "servers", &[("OPERLET_IMAGES", images.as_os_str())])?;
@@ -94,7 +106,11 @@ impl Test {
             // They wait for pods, whose probes take most of two cores.
             ("RUST_TEST_THREADS", OsStr::new("4")),
         ];
-        let outcome = self.suite(workspace, "lab", &environment);
+        let kubeconfig = lab.kubeconfig();
+        let real = [("OPERLET_CONFORMANCE_KUBECONFIG", kubeconfig.as_os_str())];
+        // What the simulated API server is held to must be what a real one does.
+        let conformance = self.cargo_test(workspace, &["--test", "conformance"], &real);
+        let outcome = conformance.and_then(|()| self.suite(workspace, "lab", &environment));
         if self.keep_lab {
             lab.leave();
             return outcome;
@@ -129,6 +145,7 @@ impl Level {
         match self {
             Self::Native => "native",
             Self::Component => "component",
+            Self::Sim => "sim",
             Self::Lab => "lab",
         }
     }

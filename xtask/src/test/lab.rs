@@ -50,6 +50,11 @@ impl TestLab {
         }
     }
 
+    /// The administrator's kubeconfig.
+    pub(super) fn kubeconfig(&self) -> PathBuf {
+        self.lab.kubeconfig()
+    }
+
     /// Takes it down; after a failure its logs are kept.
     pub(super) fn down(self, outcome: Result<()>) -> Result<()> {
         let outcome = outcome.or_else(|failure| {

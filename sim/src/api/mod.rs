@@ -1,0 +1,31 @@
+//! An API server in memory: what a client of Kubernetes sees of a cluster.
+
+mod access;
+mod custom;
+mod delete;
+mod discovery;
+mod error;
+mod kinds;
+mod manage;
+mod names;
+mod read;
+mod registry;
+mod request;
+mod route;
+mod selector;
+mod service;
+mod shape;
+mod state;
+mod store;
+mod structural;
+mod watch;
+mod write;
+
+pub(crate) use delete::Deleting;
+pub(crate) use registry::Resource;
+pub(crate) use selector::LabelSelector;
+pub use service::{ApiServer, Endpoint};
+pub(crate) use state::State;
+pub use state::{Clock, Seen};
+pub(crate) use store::{Place, Stored};
+pub(crate) use write::{CLAIM_FINALIZER, Writing};

@@ -1,0 +1,212 @@
+//! The API server as a service that clients are made of.
+
+use std::{
+    convert::Infallible,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use futures::{
+    FutureExt as _, Stream, StreamExt as _,
+    future::BoxFuture,
+    stream::{self, BoxStream},
+};
+use http::{Request, Response, header::CONTENT_TYPE};
+use http_body::Frame;
+use http_body_util::{BodyExt as _, Full, StreamBody, combinators::UnsyncBoxBody};
+use kube::{Client, client::Body};
+use serde_json::Value;
+use tokio::{
+    sync::mpsc,
+    time::{Instant, sleep_until},
+};
+use tower::{BoxError, Service};
+
+use super::{
+    access::ADMINISTRATOR,
+    read::Watching,
+    request::{Asked, Path},
+    route::Answer,
+    state::{Clock, Seen, State},
+    watch::bookmark,
+};
+
+/// How often those who watch and hear nothing are told how far they have come.
+const BOOKMARKS: Duration = Duration::from_secs(60);
+
+/// A watch without a time of its own ends after so long, as a cluster's do after
+/// thirty to sixty minutes.
+const WATCH: Duration = Duration::from_secs(45 * 60);
+
+/// An API server. Cloning it gives the same one.
+#[derive(Clone)]
+pub struct ApiServer {
+    state: Arc<Mutex<State>>,
+}
+
+impl ApiServer {
+    /// An API server with the namespaces that every cluster has. The seed decides
+    /// uids and generated names.
+    #[must_use]
+    pub fn new(clock: Clock, seed: u64) -> Self {
+        Self { state: Arc::new(Mutex::new(State::new(clock, seed))) }
+    }
+
+    /// What a client that acts as this user is made of.
+    #[must_use]
+    pub fn endpoint(&self, user: &str) -> Endpoint {
+        Endpoint { server: self.clone(), user: user.into() }
+    }
+
+    /// A client that acts as this user.
+    #[must_use]
+    pub fn client(&self, user: &str) -> Client {
+        Client::new(self.endpoint(user), "default")
+    }
+
+    /// All objects as they are.
+    #[must_use]
+    pub fn objects(&self) -> Vec<Value> {
+        self.state().store.all().map(|(_, stored)| stored.full()).collect()
+    }
+
+    /// A client that may do everything.
+    #[must_use]
+    pub fn administrator(&self) -> Client {
+        self.client(ADMINISTRATOR)
+    }
+
+    /// Forgets what happened before now: watches that would begin earlier are refused.
+    pub fn compact(&self) {
+        self.state().store.compact();
+    }
+
+    /// Ends all watches, as a restarted API server does.
+    pub fn drop_watches(&self) {
+        self.state().drop_watchers();
+    }
+
+    /// Calls this with each request that was answered, in order.
+    pub fn observe(&self, observer: impl FnMut(&Seen<'_>) + Send + 'static) {
+        self.state().observe(Box::new(observer));
+    }
+
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn answer(&self, user: &str, request: Request<Body>) -> Response<UnsyncBoxBody<Bytes, Infallible>> {
+        let (head, body) = request.into_parts();
+        let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+        let content_type =
+            head.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let asked = Asked::read(&head.method, &head.uri, &head.headers, user);
+        let answer = asked.and_then(|asked| {
+            let answer = self.state().answer(&head.method, &asked, content_type, &body);
+            answer.map(|answer| (answer, asked))
+        });
+        let (code, body) = match answer {
+            Ok((Answer::Whole(code, body), _)) => (code, Full::new(body).boxed_unsync()),
+            Ok((Answer::Watch(watching), asked)) => {
+                let told = self.clone().told(watching, &asked);
+                let frames = told.map(|line| Ok::<_, Infallible>(Frame::data(line)));
+                (http::StatusCode::OK, StreamBody::new(frames).boxed_unsync())
+            }
+            Err(refusal) => match Answer::refused(&refusal) {
+                Answer::Whole(code, body) => (code, Full::new(body).boxed_unsync()),
+                Answer::Watch(_) => (http::StatusCode::INTERNAL_SERVER_ERROR, Full::default().boxed_unsync()),
+            },
+        };
+        let path = head.uri.path_and_query().map_or_else(|| head.uri.path(), http::uri::PathAndQuery::as_str);
+        self.state().see(&Seen { user, method: head.method.as_str(), path, code: code.as_u16() });
+        let mut response = Response::new(body);
+        *response.status_mut() = code;
+        response.headers_mut().insert(CONTENT_TYPE, http::HeaderValue::from_static("application/json"));
+        response
+    }
+
+    /// The lines of a watch.
+    fn told(self, watching: Watching, asked: &Asked) -> BoxStream<'static, Bytes> {
+        let Watching { first, then, api_version, kind } = watching;
+        let first = stream::iter(first);
+        let Some(receiver) = then else { return first.boxed() };
+        let now = Instant::now();
+        let limit = asked.options.timeout_seconds.map_or(WATCH, Duration::from_secs);
+        let line = Line {
+            server: self,
+            receiver,
+            end: now + limit,
+            bookmark: asked.options.bookmarks.then_some(now + BOOKMARKS),
+            api_version,
+            kind,
+        };
+        debug_assert!(matches!(asked.path, Path::Objects(_)), "only objects are watched");
+        first.chain(line.lines()).boxed()
+    }
+}
+
+/// What is left of a watch.
+struct Line {
+    server: ApiServer,
+    receiver: mpsc::UnboundedReceiver<(u64, Bytes)>,
+    end: Instant,
+    /// When to say next how far it has come.
+    bookmark: Option<Instant>,
+    api_version: String,
+    kind: String,
+}
+
+impl Line {
+    fn lines(self) -> impl Stream<Item = Bytes> {
+        stream::unfold(self, async |mut line| {
+            let next = line.bookmark.map_or(line.end, |bookmark| bookmark.min(line.end));
+            tokio::select! {
+                biased;
+                event = line.receiver.recv() => event.map(|(_, event)| (event, line)),
+                () = sleep_until(next) => {
+                    if next >= line.end {
+                        return None;
+                    }
+                    line.bookmark = Some(next + BOOKMARKS);
+                    let told = line.come_so_far();
+                    Some((told, line))
+                }
+            }
+        })
+    }
+
+    /// All that has happened, and that this was all.
+    fn come_so_far(&mut self) -> Bytes {
+        let state = self.server.state();
+        let mut lines = Vec::new();
+        while let Ok((_, event)) = self.receiver.try_recv() {
+            lines.extend_from_slice(&event);
+        }
+        lines.extend_from_slice(&bookmark(&self.api_version, &self.kind, state.store.version(), false));
+        lines.into()
+    }
+}
+
+/// Answers the requests of one user: a service for [`Client::new`].
+#[derive(Clone)]
+pub struct Endpoint {
+    server: ApiServer,
+    user: Arc<str>,
+}
+
+impl Service<Request<Body>> for Endpoint {
+    type Response = Response<UnsyncBoxBody<Bytes, Infallible>>;
+    type Error = BoxError;
+    type Future = BoxFuture<'static, Result<Self::Response, BoxError>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let Self { server, user } = self.clone();
+        async move { Ok(server.answer(&user, request).await) }.boxed()
+    }
+}

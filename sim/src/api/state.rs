@@ -1,0 +1,202 @@
+//! All that an API server knows, and who watches it.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use serde_json::Value;
+use tokio::sync::{Notify, mpsc};
+
+use super::{
+    custom,
+    error::Refusal,
+    registry::{Registry, Resource},
+    request::Target,
+    store::{Change, Fate, Place, Store},
+    watch::Wanted,
+};
+
+/// Gives the time of day.
+pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// A request that was answered.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen<'a> {
+    /// Who asked.
+    pub user: &'a str,
+    /// The method, as in HTTP.
+    pub method: &'a str,
+    /// The path, with its query.
+    pub path: &'a str,
+    /// The status code of the answer.
+    pub code: u16,
+}
+
+/// Is told of each request.
+pub(crate) type Observer = Box<dyn FnMut(&Seen<'_>) + Send>;
+
+/// All that an API server knows.
+pub(crate) struct State {
+    pub(crate) registry: Registry,
+    pub(crate) store: Store,
+    pub(crate) clock: Clock,
+    watchers: Vec<Watcher>,
+    random: u64,
+    addresses: u16,
+    changed: Arc<Notify>,
+    observer: Option<Observer>,
+}
+
+struct Watcher {
+    wanted: Wanted,
+    sender: mpsc::UnboundedSender<(u64, Bytes)>,
+}
+
+/// The namespaces that every cluster has.
+const NAMESPACES: [&str; 4] = ["default", "kube-system", "kube-public", "kube-node-lease"];
+
+impl State {
+    pub(crate) fn new(clock: Clock, seed: u64) -> Self {
+        let (registry, store) = (Registry::kubernetes(), Store::default());
+        let mut state = Self {
+            registry,
+            store,
+            clock,
+            watchers: Vec::new(),
+            random: seed,
+            addresses: 0,
+            changed: Arc::default(),
+            observer: None,
+        };
+        for name in NAMESPACES {
+            let namespace =
+                serde_json::json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": name } });
+            let resource = state.registry.get("", "v1", "namespaces").cloned();
+            if let Some(resource) = resource {
+                drop(state.create(&resource, None, namespace, &super::write::Writing::default()));
+            }
+        }
+        state
+    }
+
+    /// The kind that a path is about.
+    pub(crate) fn resource(&self, target: &Target) -> Result<Arc<Resource>, Refusal> {
+        let found = self.registry.get(&target.group, &target.version, &target.plural);
+        let served = || {
+            self.registry.iter().any(|known| known.group == target.group && known.version == target.version)
+        };
+        found.cloned().ok_or_else(|| if served() { Refusal::unknown_path() } else { Refusal::no_page() })
+    }
+
+    /// Where an object of a kind is.
+    pub(crate) fn place(resource: &Resource, namespace: Option<&str>, name: &str) -> Place {
+        Place {
+            group: resource.group.clone(),
+            plural: resource.plural.clone(),
+            namespace: namespace.filter(|_| resource.namespaced).unwrap_or_default().to_owned(),
+            name: name.to_owned(),
+        }
+    }
+
+    /// Now, as objects note it.
+    pub(crate) fn now(&self) -> String {
+        (self.clock)().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+    }
+
+    /// The next of a sequence of numbers that the seed decides: splitmix64.
+    pub(crate) fn random(&mut self) -> u64 {
+        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.random;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    /// A uid that nothing else has.
+    pub(crate) fn uid(&mut self) -> String {
+        let (high, low) = (self.random(), self.random());
+        format!(
+            "{:08x}-{:04x}-4{:03x}-{:04x}-{:012x}",
+            high >> 32,
+            high >> 16 & 0xffff,
+            high & 0xfff,
+            low >> 48 & 0x3fff | 0x8000,
+            low & 0xffff_ffff_ffff
+        )
+    }
+
+    /// The five letters that a generated name ends with.
+    pub(crate) fn suffix(&mut self) -> String {
+        const LETTERS: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
+        let mut number = self.random();
+        let mut suffix = String::new();
+        for _ in 0..5 {
+            let place = usize::try_from(number % LETTERS.len() as u64).unwrap_or_default();
+            suffix.extend(LETTERS.get(place).map(|letter| char::from(*letter)));
+            number /= LETTERS.len() as u64;
+        }
+        suffix
+    }
+
+    /// The next address for a Service.
+    pub(crate) fn cluster_address(&mut self) -> String {
+        self.addresses += 1;
+        let [high, low] = self.addresses.to_be_bytes();
+        format!("10.96.{high}.{low}")
+    }
+
+    /// Tells all who watch, and takes notice of definitions.
+    pub(crate) fn announce(&mut self, change: &Change) {
+        self.changed.notify_one();
+        if change.place.plural == "customresourcedefinitions" {
+            self.define(change);
+        }
+        self.watchers.retain(|watcher| match watcher.wanted.event(change) {
+            Some(event) => watcher.sender.send((change.now.version, event)).is_ok(),
+            None => !watcher.sender.is_closed(),
+        });
+    }
+
+    pub(crate) fn add_watcher(&mut self, wanted: Wanted) -> mpsc::UnboundedReceiver<(u64, Bytes)> {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        self.watchers.push(Watcher { wanted, sender });
+        receiver
+    }
+
+    /// Tells of each request from now on.
+    pub(crate) fn observe(&mut self, observer: Observer) {
+        self.observer = Some(observer);
+    }
+
+    /// A request was answered.
+    pub(crate) fn see(&mut self, seen: &Seen<'_>) {
+        if let Some(observer) = &mut self.observer {
+            observer(seen);
+        }
+    }
+
+    /// Tells one who waits for it that something has changed.
+    pub(crate) fn notify(&self) -> Arc<Notify> {
+        Arc::clone(&self.changed)
+    }
+
+    /// Ends all watches, as an API server does that is restarted.
+    pub(crate) fn drop_watchers(&mut self) {
+        self.watchers.clear();
+    }
+
+    fn define(&mut self, change: &Change) {
+        let definition = &change.now.value;
+        let text = |pointer: &str| definition.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+        let before = change.before.as_ref().map(|before| before.value.get("spec"));
+        if change.fate != Fate::Deleted && before == Some(definition.get("spec")) {
+            return;
+        }
+        self.registry.remove(text("/spec/group"), text("/spec/names/plural"));
+        if change.fate != Fate::Deleted {
+            for resource in custom::resources(definition) {
+                self.registry.insert(resource);
+            }
+        }
+    }
+}

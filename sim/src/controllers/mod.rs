@@ -1,0 +1,138 @@
+//! What makes a cluster out of an API server: the controllers that act on objects.
+//!
+//! Each is a function from what there is to what it does next. They are asked again
+//! whenever something has changed, and when something that takes time is due.
+
+mod claims;
+mod endpoints;
+mod garbage;
+mod namespaces;
+mod pods;
+mod stateful_sets;
+
+use std::{sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+use serde_json::Value;
+use tokio::{
+    sync::Notify,
+    time::{Instant, sleep, sleep_until},
+};
+
+use crate::api::{ApiServer, Place, Resource, State, Stored, Writing};
+use pods::Pods;
+
+/// Who controllers are to field managers.
+const MANAGER: &str = "kube-controller-manager";
+
+/// How long controllers take to notice a change: at least this, at most as long again.
+const NOTICE: Duration = Duration::from_millis(5);
+
+/// The controllers of a cluster.
+pub struct Controllers {
+    api: ApiServer,
+    changed: Arc<Notify>,
+    pods: Pods,
+}
+
+impl Controllers {
+    /// Controllers of the cluster of this API server.
+    #[must_use]
+    pub fn new(api: ApiServer) -> Self {
+        let changed = api.state().notify();
+        Self { api, changed, pods: Pods::default() }
+    }
+
+    /// Controls for ever.
+    pub async fn run(mut self) {
+        loop {
+            let due = self.step();
+            let changed = self.changed.notified();
+            match due {
+                Some(due) => tokio::select! {
+                    biased;
+                    () = changed => {}
+                    () = sleep_until(due) => {}
+                },
+                None => changed.await,
+            }
+            let more = self.api.state().random() % 1_000;
+            sleep(NOTICE + NOTICE.mul_f64(more as f64 / 1_000.0)).await;
+        }
+    }
+
+    /// Does what is to be done now, and says when there is more.
+    fn step(&mut self) -> Option<Instant> {
+        let mut state = self.api.state();
+        let state = &mut *state;
+        namespaces::step(state);
+        garbage::step(state);
+        claims::step(state);
+        stateful_sets::step(state);
+        let due = self.pods.step(state);
+        endpoints::step(state);
+        due
+    }
+}
+
+/// All objects of a kind.
+fn all(state: &State, group: &str, plural: &str) -> Vec<(Place, Arc<Stored>)> {
+    state.store.list(group, plural, None).map(|(place, stored)| (place.clone(), Arc::clone(stored))).collect()
+}
+
+/// The kind that is served so.
+fn kind(state: &State, group: &str, plural: &str) -> Option<Arc<Resource>> {
+    state.registry.of_plural(group, plural).cloned()
+}
+
+/// Changes an object; what somebody else did first is seen at the next step.
+fn change(state: &mut State, place: &Place, subresource: &'static str, change: impl FnOnce(&mut Value)) {
+    let Some(resource) = kind(state, &place.group, &place.plural) else { return };
+    let writing = Writing { manager: MANAGER.to_owned(), subresource, ..Writing::default() };
+    let changed = |object: &mut Value| {
+        change(object);
+        Ok(())
+    };
+    drop(state.patch(&resource, place, changed, &writing));
+}
+
+fn create(state: &mut State, group: &str, plural: &str, namespace: &str, object: Value) {
+    let Some(resource) = kind(state, group, plural) else { return };
+    let writing = Writing { manager: MANAGER.to_owned(), ..Writing::default() };
+    drop(state.create(&resource, Some(namespace), object, &writing));
+}
+
+fn delete(state: &mut State, place: &Place, uid: &str) {
+    let Some(resource) = kind(state, &place.group, &place.plural) else { return };
+    let deleting = crate::api::Deleting { uid: Some(uid.to_owned()), ..Default::default() };
+    drop(state.delete(&resource, place, &deleting));
+}
+
+fn is_deleted(stored: &Stored) -> bool {
+    stored.value.pointer("/metadata/deletionTimestamp").is_some()
+}
+
+/// Whether the object's owner that controls it is this one.
+fn is_controlled_by(object: &Value, uid: &str) -> bool {
+    let owners = object.pointer("/metadata/ownerReferences").and_then(Value::as_array);
+    owners.into_iter().flatten().any(|owner| {
+        owner.get("controller") == Some(&Value::Bool(true))
+            && owner.get("uid").and_then(Value::as_str) == Some(uid)
+    })
+}
+
+/// Takes a finalizer off.
+fn release(object: &mut Value, finalizer: &str) {
+    if let Some(all) = object.pointer_mut("/metadata/finalizers").and_then(Value::as_array_mut) {
+        all.retain(|one| one != finalizer);
+    }
+}
+
+fn has_finalizer(stored: &Stored, finalizer: &str) -> bool {
+    let all = stored.value.pointer("/metadata/finalizers").and_then(Value::as_array);
+    all.is_some_and(|all| all.iter().any(|one| one == finalizer))
+}
+
+fn seconds(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}

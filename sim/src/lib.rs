@@ -1,0 +1,14 @@
+//! A Kubernetes in memory, on which the host runs as it is.
+//!
+//! [`ApiServer`] is a service for [`kube::Client`]: whatever speaks to a cluster through
+//! such a client speaks to it. What it does is held to what a real API server does by
+//! one suite of tests that runs on both.
+
+mod api;
+mod controllers;
+mod fields;
+mod schema;
+mod typed;
+
+pub use api::{ApiServer, Clock, Endpoint, Seen};
+pub use controllers::Controllers;

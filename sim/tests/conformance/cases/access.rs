@@ -1,0 +1,46 @@
+//! Rights of those who are not the administrator.
+
+use http::Method;
+use serde_json::{Value, json};
+
+use super::case;
+
+case!(only_what_a_role_allows_is_done, script => {
+    let maps = script.at("v1/configmaps");
+    let user = format!("system:serviceaccount:{}:worker", script.namespace);
+    let roles = script.at("rbac.authorization.k8s.io/v1/roles");
+    script.prepare(Method::POST, &roles, json!({ "metadata": { "name": "reader" }, "rules": [
+        { "apiGroups": [""], "resources": ["configmaps"], "verbs": ["list", "create"] },
+        { "apiGroups": [""], "resources": ["configmaps"], "resourceNames": ["a"], "verbs": ["get"] },
+    ] })).await;
+    let bindings = script.at("rbac.authorization.k8s.io/v1/rolebindings");
+    script.post(&bindings, json!({
+        "metadata": { "name": "reader" }, "roleRef": { "kind": "Role", "name": "reader" },
+        "subjects": [{ "kind": "ServiceAccount", "name": "worker", "namespace": script.namespace }],
+    })).await;
+    // It takes a cluster a moment to notice.
+    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    script.act_as(&user);
+    script.post(&maps, json!({ "metadata": { "name": "a" } })).await;
+    script.get(&format!("{maps}/a")).await;
+    script.get(&format!("{maps}/b")).await;
+    script.delete(&format!("{maps}/a"), Value::Null).await;
+    script.get("/api/v1/nodes").await;
+    script.merge(&format!("{maps}/a"), json!({})).await;
+    let review = |verb: &str, resource: &str| {
+        let namespace = "<here>";
+        json!({ "apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview", "spec": {
+            "resourceAttributes": { "verb": verb, "resource": resource, "namespace": namespace },
+        } })
+    };
+    for (verb, resource) in [("list", "configmaps"), ("delete", "configmaps"), ("list", "secrets")] {
+        let mut review = review(verb, resource);
+        review["spec"]["resourceAttributes"]["namespace"] = json!(script.namespace);
+        let path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
+        let answer = script.ask(Method::POST, path, "application/json", review).await;
+        let allowed = answer["status"]["allowed"].clone();
+        if let Some(kept) = script.answers.last_mut() {
+            kept["answer"] = json!({ "allowed": allowed });
+        }
+    }
+});

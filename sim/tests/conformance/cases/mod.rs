@@ -1,0 +1,24 @@
+//! The cases, by topic.
+
+mod access;
+mod apply;
+mod builtin;
+mod concurrency;
+mod custom;
+mod deletion;
+mod garbage;
+mod lists;
+mod objects;
+mod patches;
+mod watches;
+
+/// A case: its name, and what it asks.
+macro_rules! case {
+    ($name:ident, $script:ident => $body:block) => {
+        #[tokio::test]
+        async fn $name() {
+            crate::check::check(stringify!($name), async |$script: &mut crate::script::Script| $body).await;
+        }
+    };
+}
+pub(crate) use case;

@@ -1,0 +1,128 @@
+//! A cluster with nodes, in which Operlet is installed.
+
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result};
+use kube::{
+    Api, Client,
+    api::{DynamicObject, Patch, PatchParams},
+    core::{ApiResource, GroupVersionKind},
+};
+use operlet_sim::{ApiServer, Clock, Controllers};
+use serde_json::{Map, Value, json};
+
+use crate::{prepared::Prepared, trace::Trace};
+
+const NODES: [&str; 3] = ["one", "two", "three"];
+
+/// Makes one.
+pub(crate) async fn new(prepared: &Prepared, seed: u64, trace: &Trace) -> Result<ApiServer> {
+    let clock: Clock = Arc::new(jiff::Timestamp::now);
+    let cluster = ApiServer::new(clock, seed);
+    let noted = trace.clone();
+    cluster.observe(move |seen| {
+        let user = seen.user.rsplit(':').next().unwrap_or_default();
+        noted.note(&format!("{user} {} {} {}", seen.method, seen.path, seen.code));
+    });
+    tokio::spawn(Controllers::new(cluster.clone()).run());
+    let client = cluster.administrator();
+    for name in NODES {
+        let node = json!({
+            "apiVersion": "v1", "kind": "Node", "metadata": { "name": name },
+            "status": { "conditions": [{ "type": "Ready", "status": "True" }] },
+        });
+        apply(&client, &node).await?;
+        api(&client, &node).patch_status(name, &params(), &Patch::Apply(&node)).await?;
+    }
+    for object in &prepared.objects {
+        apply(&client, object).await?;
+    }
+    Ok(cluster)
+}
+
+fn params() -> PatchParams {
+    PatchParams::apply("admin").force()
+}
+
+/// Objects of the kind and namespace of this one.
+pub(crate) fn api(client: &Client, object: &Value) -> Api<DynamicObject> {
+    let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+    let (group, version) = text("/apiVersion").split_once('/').unwrap_or(("", text("/apiVersion")));
+    let kind = GroupVersionKind::gvk(group, version, text("/kind"));
+    let plural = match text("/kind") {
+        "Redis" => "redises".to_owned(),
+        kind => format!("{}s", kind.to_lowercase()),
+    };
+    let resource = ApiResource::from_gvk_with_plural(&kind, &plural);
+    match object.pointer("/metadata/namespace").and_then(Value::as_str) {
+        Some(namespace) => Api::namespaced_with(client.clone(), namespace, &resource),
+        None => Api::all_with(client.clone(), &resource),
+    }
+}
+
+/// Applies an object.
+pub(crate) async fn apply(client: &Client, object: &Value) -> Result<()> {
+    let name = object.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
+    let applied = api(client, object).patch(name, &params(), &Patch::Apply(object)).await;
+    applied
+        .map(drop)
+        .with_context(|| format!("{} {name} cannot be applied", object.get("kind").unwrap_or(&Value::Null)))
+}
+
+/// Kinds that tell what has happened, and not what is.
+const TOLD: [&str; 2] = ["Event", "Lease"];
+
+/// Fields that differ by chance or by time.
+const CHANCE: [&str; 11] = [
+    "uid",
+    "resourceVersion",
+    "creationTimestamp",
+    "time",
+    "lastTransitionTime",
+    "startTime",
+    "startedAt",
+    "generation",
+    "observedGeneration",
+    "containerID",
+    "since",
+];
+
+/// All objects, without what differs by chance.
+pub(crate) fn end(cluster: &ApiServer) -> Vec<(String, Value)> {
+    let text = |object: &Value, pointer: &str| {
+        object.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned()
+    };
+    let objects =
+        cluster.objects().into_iter().filter(|object| !TOLD.contains(&text(object, "/kind").as_str()));
+    objects
+        .map(|object| {
+            let name = [
+                text(&object, "/kind"),
+                text(&object, "/metadata/namespace"),
+                text(&object, "/metadata/name"),
+            ];
+            (name.join("/"), without_chance(&object))
+        })
+        .collect()
+}
+
+fn without_chance(value: &Value) -> Value {
+    match value {
+        Value::Object(object) => {
+            let secret = object.get("kind") == Some(&json!("Secret"));
+            let mut kept = Map::new();
+            for (key, value) in object.iter().filter(|(key, _)| !CHANCE.contains(&key.as_str())) {
+                let value = match value {
+                    Value::Object(data) if secret && key == "data" => data.keys().cloned().collect(),
+                    value => without_chance(value),
+                };
+                // Who manages an owner reference, by the uid of the owner.
+                let key = if key.starts_with("k:{\"uid\"") { "k:{uid}" } else { key.as_str() };
+                kept.insert(key.to_owned(), value);
+            }
+            Value::Object(kept)
+        }
+        Value::Array(items) => items.iter().map(without_chance).collect(),
+        other => other.clone(),
+    }
+}

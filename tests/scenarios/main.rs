@@ -1,0 +1,140 @@
+//! `cargo test --test scenarios -- --help`: the host as it is, on a Kubernetes in memory,
+//! in a time of its own.
+//!
+//! A seed decides every order. Each runs in a process of its own, forked from one
+//! that has compiled the component, so that seeds cannot disturb each other and one
+//! that hangs is ended.
+
+#![allow(
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "it is a test, and what a run shows is what it is for"
+)]
+
+mod cluster;
+mod determinism;
+mod fork;
+mod host;
+mod outcome;
+mod plug;
+mod prepared;
+mod run;
+mod trace;
+
+use std::{
+    env,
+    process::{Child, Command, ExitCode},
+    thread::available_parallelism,
+};
+
+use anyhow::{Context as _, Result};
+use clap::Parser;
+use operlet::engine::{Engine, EngineOptions};
+
+use outcome::Outcome;
+use prepared::Prepared;
+use run::Fault;
+
+#[derive(Debug, Parser)]
+#[command(about = "Runs the host on a simulated Kubernetes, a seed at a time")]
+struct Arguments {
+    /// How many seeds
+    #[arg(long, default_value_t = 20)]
+    seeds: u64,
+    /// The first of them
+    #[arg(long, default_value_t = 1)]
+    first: u64,
+    /// One seed, with all that happens
+    #[arg(long, conflicts_with_all = ["seeds", "first"])]
+    seed: Option<u64>,
+    /// Runs each seed twice, and compares what happened
+    #[arg(long)]
+    twice: bool,
+    /// How many at a time; as many as there are cores without it
+    #[arg(long)]
+    jobs: Option<u64>,
+}
+
+fn main() -> Result<ExitCode> {
+    let arguments = Arguments::parse();
+    let bad = match (arguments.seed, arguments.jobs()) {
+        (Some(seed), _) => show(seed)?,
+        (None, 0 | 1) => series(&arguments)?,
+        (None, jobs) => side_by_side(&arguments, jobs)?,
+    };
+    Ok(ExitCode::from(u8::from(bad)))
+}
+
+fn prepare() -> Result<Prepared> {
+    determinism::reset(0);
+    Prepared::new(Engine::new(EngineOptions::default()).context("the engine cannot be set up")?)
+}
+
+/// What comes of it if nothing fails.
+fn reference(prepared: &Prepared) -> Result<Outcome> {
+    fork::run(0, || run::run(prepared, 0, Fault::Nothing, false))
+}
+
+/// What fails in the run of a seed: with each the host crashes one write later.
+fn fault(seed: u64, reference: &Outcome) -> Fault {
+    if seed == 0 { Fault::Nothing } else { Fault::CrashAfter(1 + (seed - 1) % reference.writes.max(1)) }
+}
+
+/// Runs one seed, and says whether it went wrong.
+fn show(seed: u64) -> Result<bool> {
+    let prepared = prepare()?;
+    let reference = reference(&prepared)?;
+    let mut outcome = fork::run(seed, || run::run(&prepared, seed, fault(seed, &reference), true))?;
+    outcome.compare(&reference);
+    println!("{outcome}");
+    Ok(!outcome.is_good())
+}
+
+/// Runs one seed after the other, and says whether any went wrong.
+fn series(arguments: &Arguments) -> Result<bool> {
+    let prepared = prepare()?;
+    let reference = reference(&prepared)?;
+    let once = |seed| fork::run(seed, || run::run(&prepared, seed, fault(seed, &reference), false));
+    let mut bad = 0_u64;
+    for seed in arguments.first..arguments.first + arguments.seeds {
+        let mut outcome = once(seed)?;
+        outcome.compare(&reference);
+        let differs = arguments.twice && once(seed)?.hash != outcome.hash;
+        if differs {
+            println!("seed {seed}: it did not happen in the same way twice");
+        }
+        if differs || !outcome.is_good() {
+            bad += 1;
+            println!("{outcome}`cargo xtask sim --seed {seed}` shows it");
+        }
+    }
+    let Arguments { seeds, first, .. } = arguments;
+    println!("{seeds} seeds from {first}: {bad} went wrong");
+    Ok(bad > 0)
+}
+
+/// Runs parts of the seeds in processes like this one.
+fn side_by_side(arguments: &Arguments, jobs: u64) -> Result<bool> {
+    let program = env::current_exe().context("it is not known where this program is")?;
+    let Arguments { seeds, first, twice, .. } = arguments;
+    let start = |job: u64| -> Result<Child> {
+        let (begin, end) = (seeds * job / jobs, seeds * (job + 1) / jobs);
+        let mut command = Command::new(&program);
+        command.args([format!("--first={}", first + begin), format!("--seeds={}", end - begin)]);
+        command.args(["--jobs=1"]).args(twice.then_some("--twice"));
+        command.spawn().context("a process cannot be started")
+    };
+    let started: Vec<Child> = (0..jobs).map(start).collect::<Result<_>>()?;
+    let mut bad = false;
+    for mut child in started {
+        bad |= !child.wait().context("a process cannot be waited for")?.success();
+    }
+    Ok(bad)
+}
+
+impl Arguments {
+    fn jobs(&self) -> u64 {
+        let cores = || available_parallelism().map_or(1, |cores| cores.get() as u64);
+        self.jobs.unwrap_or_else(cores).min(self.seeds)
+    }
+}

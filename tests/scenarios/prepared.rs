@@ -1,0 +1,52 @@
+//! What every run has, made once.
+
+use std::{fs, path::Path};
+
+use anyhow::{Context as _, Result};
+use operlet::engine::{Component, Engine};
+use serde_json::Value;
+
+/// The engine, and what is installed in a cluster.
+pub(crate) struct Prepared {
+    pub(crate) engine: Engine,
+    /// Keeps the compiled component, so that no run compiles it.
+    _component: Component,
+    pub(crate) objects: Vec<Value>,
+}
+
+const MANIFESTS: [&str; 7] = [
+    include_str!("../../deploy/crds/operlet.dev_operlets.yaml"),
+    include_str!("../../deploy/crds/redis.operlet.dev_redises.yaml"),
+    include_str!("../../deploy/host/namespace.yaml"),
+    include_str!("../../deploy/host/rbac.yaml"),
+    include_str!("../../deploy/redis/impersonation.yaml"),
+    include_str!("../../deploy/redis/rbac.yaml"),
+    include_str!("../../deploy/redis/operlet.yaml"),
+];
+
+/// The component as it is shipped, which is built first.
+const COMPONENT: &str = "../deploy/redis/component.yaml";
+
+impl Prepared {
+    pub(crate) fn new(engine: Engine) -> Result<Self> {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(COMPONENT);
+        let shipped = fs::read_to_string(&path)
+            .with_context(|| format!("cannot read {}: `cargo xtask guests` makes it", path.display()))?;
+        let mut objects: Vec<Value> = Vec::new();
+        for text in MANIFESTS {
+            objects.extend(read(text)?);
+        }
+        let map = read(&shipped)?.pop().context("the component's ConfigMap is not there")?;
+        let packed = serde_json::from_value(map.clone()).context("the component's ConfigMap is none")?;
+        objects.push(map);
+        let bytes = operlet::operlets::unpack(&packed).context("the component cannot be unpacked")?;
+        let component = engine.load(&bytes).context("the component cannot be loaded")?;
+        Ok(Self { engine, _component: component, objects })
+    }
+}
+
+fn read(text: &str) -> Result<Vec<Value>> {
+    let parts = text.split("\n---").map(|part| serde_saphyr::from_str(part).context("a manifest is no YAML"));
+    let objects: Result<Vec<Value>> = parts.collect();
+    Ok(objects?.into_iter().filter(Value::is_object).collect())
+}

@@ -1,0 +1,45 @@
+//! What happens in a run: a line for each request, and a hash of all of them.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::time::Instant;
+
+/// What has happened so far.
+#[derive(Clone)]
+pub(crate) struct Trace {
+    begun: Instant,
+    shown: bool,
+    inner: Arc<Mutex<Inner>>,
+}
+
+#[derive(Default)]
+struct Inner {
+    hash: u64,
+    lines: u64,
+}
+
+impl Trace {
+    pub(crate) fn new(shown: bool) -> Self {
+        Self { begun: Instant::now(), shown, inner: Arc::default() }
+    }
+
+    /// Notes what happened.
+    pub(crate) fn note(&self, what: &str) {
+        let line = format!("{:>10.3} {what}", self.begun.elapsed().as_secs_f64());
+        if self.shown {
+            println!("{line}");
+        }
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        inner.lines += 1;
+        // FNV-1a.
+        for byte in line.bytes() {
+            inner.hash = (inner.hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+
+    /// The hash of all lines, and their number.
+    pub(crate) fn end(&self) -> (u64, u64) {
+        let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        (inner.hash, inner.lines)
+    }
+}

@@ -1,0 +1,41 @@
+//! `cargo xtask sim`: the host on a Kubernetes in memory.
+
+use crate::guests;
+use crate::test::shown;
+use crate::workspace::Workspace;
+use anyhow::Result;
+use clap::Args;
+
+/// Run the host on a Kubernetes in memory, in a time of its own: a seed decides every order.
+///
+/// Each seed is a run with all that is in a cluster: an API server, controllers, the host as it is, the Redis
+/// component as it is shipped. With --seed, one run is shown request by request. Exit codes: 0 every run went as it
+/// should, 1 one did not (its seed is printed), 2 the command was not understood.
+#[derive(Debug, Args)]
+pub(crate) struct Simulate {
+    /// How many seeds
+    #[arg(long, default_value_t = 50)]
+    seeds: u64,
+    /// The first of them
+    #[arg(long, default_value_t = 1)]
+    first: u64,
+    /// One seed, with all that happens
+    #[arg(long, conflicts_with_all = ["seeds", "first"])]
+    seed: Option<u64>,
+    /// Run each seed twice: the same must happen
+    #[arg(long)]
+    twice: bool,
+}
+
+impl Simulate {
+    /// Runs the command.
+    pub(crate) fn run(&self, workspace: &Workspace) -> Result<()> {
+        guests::build(workspace)?;
+        let mut arguments = match self.seed {
+            Some(seed) => vec!["--seed".to_owned(), seed.to_string()],
+            None => vec![format!("--seeds={}", self.seeds), format!("--first={}", self.first)],
+        };
+        arguments.extend(self.twice.then(|| "--twice".to_owned()));
+        shown(workspace.native("test").args(["--test", "scenarios", "--"]).args(arguments))
+    }
+}
