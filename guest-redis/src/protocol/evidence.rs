@@ -1,38 +1,36 @@
 //! Evidence is kept: every proof of death goes on record in the reconcile that sees
-//! it, since the object that shows it may be gone in the next.
+//! it, since the object that shows it may be gone in the next. Only a person can be
+//! wrong: a process that answers is taken off again.
 
 use super::case::{Case, checkpoint};
-use super::record::{Followers, Incarnation};
+use super::record::{Incarnation, Millis};
 use super::rules::{Rule, holds};
 use super::step::Step;
 
 /// Puts new proofs of death on record, and the word of a person: it is about the
 /// process that is on record and silent now, and is taken once.
 pub(super) fn keep(case: &Case<'_>) -> Option<Step> {
-    let now = case.facts.now;
     let mut record = case.record.clone();
-    if let Some(primary) = &mut record.primary
-        && primary.dead.is_none()
-        && is_dead(case, &primary.who)
-    {
-        primary.dead = Some(now);
+    if let Some(primary) = &mut record.primary {
+        judge(case, &primary.who, &mut primary.dead);
     }
-    mark(case, &mut record.followers);
-    mark(case, &mut record.former);
-    if let Some(failover) = &mut record.failover {
-        for (who, doubt) in &mut failover.doubtful {
-            doubt.dead = doubt.dead.or_else(|| is_dead(case, who).then_some(now));
-        }
+    for (who, follower) in record.followers.iter_mut().chain(&mut record.former) {
+        judge(case, who, &mut follower.dead);
+    }
+    for (who, doubt) in record.failover.iter_mut().flat_map(|failover| &mut failover.doubtful) {
+        judge(case, who, &mut doubt.dead);
     }
     record.vouched.clone_from(&case.facts.vouched);
     (record != *case.record).then(|| checkpoint(record))
 }
 
-fn mark(case: &Case<'_>, followers: &mut Followers) {
-    for (who, follower) in followers.iter_mut() {
-        if follower.dead.is_none() && is_dead(case, who) {
-            follower.dead = Some(case.facts.now);
-        }
+/// Since when a process is dead. A person says so of a pod, and may have meant the
+/// process before; that this one answers is the proof.
+fn judge(case: &Case<'_>, who: &Incarnation, dead: &mut Option<Millis>) {
+    if case.answer_of(who).is_some() {
+        *dead = None;
+    } else if dead.is_none() && is_dead(case, who) {
+        *dead = Some(case.facts.now);
     }
 }
 

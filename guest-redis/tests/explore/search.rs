@@ -109,7 +109,12 @@ pub fn tell(scenario: &Scenario, start: &World, violation: &Violation) -> String
         };
         let _ = writeln!(text, "  {action:?} {step}");
         match world.after(*action, scenario) {
-            Ok(next) => world = next,
+            Ok(next) => {
+                if next.record.value != world.record.value {
+                    let _ = writeln!(text, "      {}", crate::words::record(&next.record.value));
+                }
+                world = next;
+            }
             Err(what) => {
                 let _ = writeln!(text, "  => {what}");
             }

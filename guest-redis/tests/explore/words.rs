@@ -35,10 +35,11 @@ pub fn record(record: &Record) -> String {
         )
     });
     format!(
-        "epoch {} primary {primary:?} M {followers:?} former {former:?} W {} Q {} failover {failover:?}",
+        "epoch {} primary {primary:?} M {followers:?} former {former:?} W {} Q {} failover {failover:?} vouched {:?}",
         record.epoch,
         record.effective.min_replicas,
-        record.quorum()
+        record.quorum(),
+        record.vouched.iter().map(|uid| uid.0).collect::<Vec<_>>()
     )
 }
 

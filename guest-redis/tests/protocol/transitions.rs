@@ -283,6 +283,15 @@ fn a_fence_has_three_ways_and_no_fourth() {
             "M [\"1.1\", \"2.1\"]",
         ),
         (
+            "a person vouched, and it answers all the same",
+            with(Case::fencing(3, 1, 0), |it| {
+                it.facts.vouched.insert(uid(1));
+                it.record.vouched.insert(uid(1));
+                it.record.followers.insert(who(1), Follower { dead: Some(NOW), ..Follower::default() });
+            }),
+            "M [\"1.1\", \"2.1\"]",
+        ),
+        (
             "Available waits no longer",
             with(Case::fencing(3, 1, 0), |it| {
                 it.policy.mode = Mode::Available;
