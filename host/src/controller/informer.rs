@@ -1,6 +1,6 @@
 //! Keeps one kind of the store true, and tells whom a change concerns.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use futures::{StreamExt as _, TryStreamExt as _};
 use kube::{
@@ -11,7 +11,10 @@ use kube::{
         watcher::{self, Event, watcher},
     },
 };
-use tokio::sync::{mpsc, watch};
+use tokio::{
+    sync::{mpsc, watch},
+    time::timeout,
+};
 
 use super::store::{Given, Store, Stored};
 use crate::model::{GroupVersionKind, OWNER_LABEL, ObjectKey, ResourceKind};
@@ -58,6 +61,12 @@ pub(super) enum Trigger {
 /// Why a kind cannot be watched at present, by kind.
 pub(super) type Faults = watch::Sender<HashMap<GroupVersionKind, String>>;
 
+/// A fault is over when none has followed for so long. A watch that goes on says
+/// nothing until something changes, and of a kind of which nothing changes a fault
+/// would be told for ever. It is tried again after at most 30 s and as much again by
+/// chance, as kube's `DefaultBackoff` has it.
+const HEALED: Duration = Duration::from_secs(75);
+
 pub(super) struct Informer {
     pub(super) client: Client,
     pub(super) kind: ResourceKind,
@@ -79,16 +88,27 @@ impl Informer {
         let api = api_for(&self.client, &self.kind, None);
         let events = watcher(api, config).default_backoff().into_stream();
         let mut events = std::pin::pin!(events);
-        while let Some(event) = events.next().await {
+        let mut faulty = false;
+        loop {
+            let next = events.next();
+            let event = if faulty { timeout(HEALED, next).await } else { Ok(next.await) };
             let heard = match event {
-                Ok(event) => {
+                Ok(None) => return,
+                Ok(Some(Ok(event))) => {
+                    faulty = false;
                     self.fault(None);
                     self.take(event).await
                 }
-                Err(error) => {
+                Ok(Some(Err(error))) => {
                     let text = describe(&error);
                     tracing::warn!(kind = %self.kind.kind, error = text, "cannot watch");
+                    faulty = true;
                     self.fault(Some(text));
+                    true
+                }
+                Err(_) => {
+                    faulty = false;
+                    self.fault(None);
                     true
                 }
             };

@@ -52,6 +52,9 @@ const RELEASE_PAUSE: Duration = Duration::from_secs(1);
 /// How long the kinds of a candidate may take to be listed.
 const SYNC: Duration = Duration::from_secs(20);
 
+/// Said however it came to that.
+const UP_TO_DATE: &str = "the source holds the live component";
+
 /// Says that an installation should end, and why.
 #[derive(Clone, Default)]
 pub(super) struct Ending {
@@ -288,7 +291,9 @@ impl Installation {
             Err(error) => return self.source_unreadable(&error).await,
         };
         let digest = Digest::of(&bytes);
-        if self.working.as_ref().is_some_and(|working| working.live().digest == digest) {
+        // What is watched for and not on record yet is not live.
+        let serving = self.working.as_ref().filter(|working| working.is_serving());
+        if serving.is_some_and(|working| working.live().digest == digest) {
             return self.is_live_already(&bytes).await;
         }
         if !resumed && self.status.live.as_ref().is_some_and(|live| live.digest == digest.to_string()) {
@@ -318,13 +323,7 @@ impl Installation {
     async fn is_live_already(&mut self, bytes: &[u8]) -> bool {
         self.status.candidate = None;
         self.refused = None;
-        report::set_condition(
-            &mut self.status,
-            "Progressing",
-            false,
-            "UpToDate",
-            "the source holds the live component",
-        );
+        report::set_condition(&mut self.status, "Progressing", false, "UpToDate", UP_TO_DATE);
         let Some(working) = &mut self.working else { return true };
         working.retire_candidates();
         let old = working.live();
@@ -403,8 +402,7 @@ impl Installation {
         let before = self.status.clone();
         report::becomes_live(&mut self.status, digest.to_string(), &manifest);
         self.refused = None;
-        let message = format!("version {} is live", manifest.version);
-        report::set_condition(&mut self.status, "Progressing", false, "UpToDate", message);
+        report::set_condition(&mut self.status, "Progressing", false, "UpToDate", UP_TO_DATE);
         self.report_readiness();
         if !self.write_status().await {
             // What is not on record must not run: a restart would bring back another.

@@ -112,6 +112,10 @@ impl Engine {
             if stop() {
                 return Err(LoadError::NotCompiled { problem: "it was not waited for".to_owned() });
             }
+            // Somebody may have compiled it while this waited.
+            if let Some(component) = self.loaded(&Digest::of(bytes)) {
+                return Ok(component);
+            }
             match &self.shared.compiler {
                 None => load::compile(&self.shared.wasmtime, bytes)?,
                 Some(compiler) => compiler::compile(&self.shared.wasmtime, compiler, bytes, stop)?,
