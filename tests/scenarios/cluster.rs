@@ -23,6 +23,7 @@ pub(crate) async fn new(prepared: &Prepared, seed: u64, trace: &Trace) -> Result
     cluster.observe(move |seen| {
         let user = seen.user.rsplit(':').next().unwrap_or_default();
         noted.note(&format!("{user} {} {} {}", seen.method, seen.path, seen.code));
+        noted.add(seen.body);
     });
     tokio::spawn(Controllers::new(cluster.clone()).run());
     let client = cluster.administrator();
@@ -73,7 +74,7 @@ pub(crate) async fn apply(client: &Client, object: &Value) -> Result<()> {
 const TOLD: [&str; 2] = ["Event", "Lease"];
 
 /// Fields that differ by chance or by time.
-const CHANCE: [&str; 11] = [
+const CHANCE: [&str; 13] = [
     "uid",
     "resourceVersion",
     "creationTimestamp",
@@ -84,6 +85,8 @@ const CHANCE: [&str; 11] = [
     "generation",
     "observedGeneration",
     "containerID",
+    "clusterIP",
+    "clusterIPs",
     "since",
 ];
 
@@ -122,7 +125,12 @@ fn without_chance(value: &Value) -> Value {
             }
             Value::Object(kept)
         }
-        Value::Array(items) => items.iter().map(without_chance).collect(),
+        Value::Array(items) => {
+            let mut items: Vec<Value> = items.iter().map(without_chance).collect();
+            // Conditions are told in the order in which they came up.
+            items.sort_by_key(|item| item.get("type").and_then(Value::as_str).map(str::to_owned));
+            Value::Array(items)
+        }
         other => other.clone(),
     }
 }

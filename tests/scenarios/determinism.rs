@@ -5,7 +5,7 @@
 
 #![allow(unsafe_code, reason = "functions of libc are replaced, which has no other form")]
 
-use std::{cell::Cell, slice, time::Duration};
+use std::{cell::Cell, time::Duration};
 
 use libc::{c_int, c_uint, c_void, clockid_t, size_t, ssize_t, timespec};
 use tokio::time::Instant;
@@ -28,13 +28,17 @@ pub(crate) fn begin() {
     BEGUN.set(Some(Instant::now()));
 }
 
-/// The next random number: splitmix64.
-fn next(state: u64) -> (u64, u64) {
+/// The state after this one, and the random number that comes with it: splitmix64.
+pub(crate) fn next(state: u64) -> (u64, u64) {
     let state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    (state, mixed(state))
+}
+
+fn mixed(state: u64) -> u64 {
     let mut mixed = state;
     mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    (state, mixed ^ (mixed >> 31))
+    mixed ^ (mixed >> 31)
 }
 
 /// Replaces `getrandom` of libc.
@@ -43,18 +47,17 @@ fn next(state: u64) -> (u64, u64) {
 /// As for that of libc: the buffer has as many bytes.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn getrandom(buffer: *mut c_void, length: size_t, flags: c_uint) -> ssize_t {
-    // SAFETY: whoever calls it says that the buffer is so long.
-    let bytes = unsafe { slice::from_raw_parts_mut(buffer.cast::<u8>(), length) };
     let Some(mut state) = RANDOM.get() else {
-        let flags = rustix::rand::GetRandomFlags::from_bits_truncate(flags);
-        return rustix::rand::getrandom(bytes, flags).map_or(-1, |count| count.cast_signed());
+        // SAFETY: the system call is given what the caller gave, and sets errno as libc does.
+        return unsafe { libc::syscall(libc::SYS_getrandom, buffer, length, flags) } as ssize_t;
     };
-    for part in bytes.chunks_mut(8) {
-        let (after, random) = next(state);
-        state = after;
-        for (byte, value) in part.iter_mut().zip(random.to_le_bytes()) {
-            *byte = value;
+    for offset in 0..length {
+        if offset % 8 == 0 {
+            state = next(state).0;
         }
+        let byte = (mixed(state) >> (8 * (offset % 8))) as u8;
+        // SAFETY: whoever calls it says that the buffer is so long.
+        unsafe { buffer.cast::<u8>().add(offset).write(byte) };
     }
     RANDOM.set(Some(state));
     length.cast_signed()
@@ -66,9 +69,11 @@ unsafe extern "C" fn getrandom(buffer: *mut c_void, length: size_t, flags: c_uin
 /// As for that of libc: the pointer is to a time that can be written.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn clock_gettime(clock: clockid_t, time: *mut timespec) -> c_int {
-    let simulated = if clock == libc::CLOCK_REALTIME { BEGUN.get() } else { None };
-    let (seconds, nanoseconds) = match simulated {
+    // Libraries take random numbers from the monotonic clock, too.
+    let clocks = [libc::CLOCK_REALTIME, libc::CLOCK_MONOTONIC];
+    let (seconds, nanoseconds) = match BEGUN.get().filter(|_| clocks.contains(&clock)) {
         Some(begun) => {
+            // A paused clock is not asked what time it is: this does not come back here.
             let passed: Duration = Instant::now().saturating_duration_since(begun);
             ((BEGIN + passed.as_secs()).cast_signed(), i64::from(passed.subsec_nanos()))
         }

@@ -11,6 +11,7 @@
     reason = "it is a test, and what a run shows is what it is for"
 )]
 
+mod chance;
 mod cluster;
 mod determinism;
 mod fork;
@@ -27,7 +28,7 @@ use std::{
     thread::available_parallelism,
 };
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use clap::Parser;
 use operlet::engine::{Engine, EngineOptions};
 
@@ -72,12 +73,19 @@ fn prepare() -> Result<Prepared> {
 
 /// What comes of it if nothing fails.
 fn reference(prepared: &Prepared) -> Result<Outcome> {
-    fork::run(0, || run::run(prepared, 0, Fault::Nothing, false))
+    let reference = fork::run(0, || run::run(prepared, 0, Fault::Nothing, false))?;
+    ensure!(reference.is_good(), "it goes wrong although nothing fails: {reference}");
+    Ok(reference)
 }
 
-/// What fails in the run of a seed: with each the host crashes one write later.
+/// What fails in the run of a seed: with each of the first ones the host crashes one
+/// write later, and with all others the weather is bad.
 fn fault(seed: u64, reference: &Outcome) -> Fault {
-    if seed == 0 { Fault::Nothing } else { Fault::CrashAfter(1 + (seed - 1) % reference.writes.max(1)) }
+    match seed {
+        0 => Fault::Nothing,
+        seed if seed <= reference.writes => Fault::CrashAfter(seed),
+        _ => Fault::BadWeather,
+    }
 }
 
 /// Runs one seed, and says whether it went wrong.

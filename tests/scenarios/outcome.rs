@@ -27,8 +27,8 @@ impl Outcome {
         self.problems.is_empty()
     }
 
-    pub(crate) fn panicked(seed: u64) -> Self {
-        Self { seed, problems: vec!["it panicked, as is told above".to_owned()], ..Self::default() }
+    pub(crate) fn failed(seed: u64, problem: String) -> Self {
+        Self { seed, problems: vec![problem], ..Self::default() }
     }
 
     pub(crate) fn to_json(&self) -> Result<String> {

@@ -29,11 +29,15 @@ impl Trace {
         if self.shown {
             println!("{line}");
         }
+        self.add(line.as_bytes());
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner).lines += 1;
+    }
+
+    /// Lets the hash depend on this, too: FNV-1a.
+    pub(crate) fn add(&self, bytes: &[u8]) {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        inner.lines += 1;
-        // FNV-1a.
-        for byte in line.bytes() {
-            inner.hash = (inner.hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        for byte in bytes {
+            inner.hash = (inner.hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
         }
     }
 

@@ -198,6 +198,19 @@ impl Refusal {
         Self::new(403, "Forbidden", message).about(resource, name)
     }
 
+    /// Nothing is created any more in a namespace that goes.
+    pub(crate) fn namespace_ends(resource: &Resource, name: &str, namespace: &str) -> Self {
+        let why =
+            format!("unable to create new content in namespace {namespace} because it is being terminated");
+        let mut refusal = Self::forbidden(resource, name, &why);
+        if let Some(details) = refusal.details.as_object_mut() {
+            let message = format!("namespace {namespace} is being terminated");
+            let cause = json!({ "reason": "NamespaceTerminating", "message": message, "field": "metadata.namespace" });
+            details.insert("causes".to_owned(), json!([cause]));
+        }
+        refusal
+    }
+
     /// What was asked for is older than what is remembered.
     pub(crate) fn expired(message: impl Into<String>) -> Self {
         Self::new(410, "Expired", message.into())

@@ -75,6 +75,11 @@ impl State {
             name: target.name.as_deref().unwrap_or_default(),
         };
         self.demand(&asked.user, &resource, &deed)?;
+        let applies = *method == Method::PATCH && content_type.contains("apply-patch");
+        if applies && self.store.get(&place(&resource, target, deed.name)).is_none() {
+            // An apply that creates is a creation, too.
+            self.demand(&asked.user, &resource, &Deed { verb: "create", ..deed })?;
+        }
         match target.subresource.as_deref() {
             None | Some("status") => {}
             Some("scale") if resource.scale.is_some() => {

@@ -99,12 +99,12 @@ impl ApiServer {
 
     async fn answer(&self, user: &str, request: Request<Body>) -> Response<UnsyncBoxBody<Bytes, Infallible>> {
         let (head, body) = request.into_parts();
-        let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+        let sent = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
         let content_type =
             head.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let asked = Asked::read(&head.method, &head.uri, &head.headers, user);
         let answer = asked.and_then(|asked| {
-            let answer = self.state().answer(&head.method, &asked, content_type, &body);
+            let answer = self.state().answer(&head.method, &asked, content_type, &sent);
             answer.map(|answer| (answer, asked))
         });
         let (code, body) = match answer {
@@ -120,7 +120,13 @@ impl ApiServer {
             },
         };
         let path = head.uri.path_and_query().map_or_else(|| head.uri.path(), http::uri::PathAndQuery::as_str);
-        self.state().see(&Seen { user, method: head.method.as_str(), path, code: code.as_u16() });
+        self.state().see(&Seen {
+            user,
+            method: head.method.as_str(),
+            path,
+            body: &sent,
+            code: code.as_u16(),
+        });
         let mut response = Response::new(body);
         *response.status_mut() = code;
         response.headers_mut().insert(CONTENT_TYPE, http::HeaderValue::from_static("application/json"));

@@ -28,6 +28,8 @@ pub struct Seen<'a> {
     pub method: &'a str,
     /// The path, with its query.
     pub path: &'a str,
+    /// What was sent with it.
+    pub body: &'a [u8],
     /// The status code of the answer.
     pub code: u16,
 }

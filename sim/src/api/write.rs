@@ -127,10 +127,7 @@ impl State {
         };
         if found.value.pointer("/metadata/deletionTimestamp").is_some() {
             let name = object.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
-            let why = format!(
-                "unable to create new content in namespace {namespace} because it is being terminated"
-            );
-            return Err(Refusal::forbidden(resource, name, &why));
+            return Err(Refusal::namespace_ends(resource, name, namespace));
         }
         Ok(())
     }
@@ -229,11 +226,7 @@ impl State {
         let old = self.existing(resource, place)?;
         let mut object = old.full();
         change(&mut object)?;
-        let uid = object.pointer("/metadata/uid").cloned().unwrap_or_default();
-        if old.value.pointer("/metadata/uid") != Some(&uid) {
-            let cause = Cause::invalid("metadata.uid", &uid, "field is immutable");
-            return Err(Refusal::invalid(resource, &place.name, &[cause]));
-        }
+        same_object(resource, place, &old, &object)?;
         self.replace(resource, place, &old, object, writing)
     }
 
@@ -298,8 +291,15 @@ impl State {
             ))
         })?;
         let old = self.store.get(place).cloned();
+        let wanted = config.pointer("/metadata/uid").and_then(Value::as_str).unwrap_or_default();
         if let Some(old) = &old {
+            same_object(resource, place, old, &config)?;
             is_current(resource, place, old, &config)?;
+        } else if !wanted.is_empty() {
+            let why = format!(
+                "uid mismatch: the provided object specified uid {wanted}, and no existing object was found"
+            );
+            return Err(Refusal::conflict(resource, &place.name, &why));
         } else if !writing.subresource.is_empty() {
             return Err(Refusal::not_found(resource, &place.name));
         }
@@ -409,6 +409,15 @@ fn is_of(resource: &Resource, object: &Value) -> Result<(), Refusal> {
         return Err(Refusal::bad_request(problem));
     }
     Ok(())
+}
+
+/// Refuses what is about another object of this name.
+fn same_object(resource: &Resource, place: &Place, old: &Stored, object: &Value) -> Result<(), Refusal> {
+    let Some(uid) = object.pointer("/metadata/uid").filter(|uid| **uid != old.text("/metadata/uid")) else {
+        return Ok(());
+    };
+    let cause = Cause::invalid("metadata.uid", uid, "field is immutable");
+    Err(Refusal::invalid(resource, &place.name, &[cause]))
 }
 
 /// Refuses what was made from an older version of the object, or from another one of

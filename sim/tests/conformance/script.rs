@@ -87,6 +87,18 @@ impl Script {
     }
 
     /// Asks, and keeps nothing.
+    pub(crate) async fn ask_aside(&mut self, method: Method, path: &str, body: Value) -> (u16, Value) {
+        self.send(method, path, "application/json", body.to_string().into_bytes()).await
+    }
+
+    /// Keeps these parts of an answer: JSON pointers.
+    pub(crate) fn keep_of(&mut self, code: u16, answer: &Value, parts: &[&str]) {
+        let kept: BTreeMap<&str, Option<&Value>> =
+            parts.iter().map(|part| (*part, answer.pointer(part))).collect();
+        self.answers.push(json!({ "request": "a part of an answer", "code": code, "answer": kept }));
+    }
+
+    /// Asks, and keeps nothing; it must succeed.
     pub(crate) async fn prepare(&mut self, method: Method, path: &str, body: Value) -> Value {
         let (code, answer) = self.send(method, path, "application/json", body.to_string().into_bytes()).await;
         assert!(code < 300, "{path}: {answer}");

@@ -12,6 +12,7 @@ case!(only_what_a_role_allows_is_done, script => {
     script.prepare(Method::POST, &roles, json!({ "metadata": { "name": "reader" }, "rules": [
         { "apiGroups": [""], "resources": ["configmaps"], "verbs": ["list", "create"] },
         { "apiGroups": [""], "resources": ["configmaps"], "resourceNames": ["a"], "verbs": ["get"] },
+        { "apiGroups": [""], "resources": ["secrets"], "verbs": ["patch"] },
     ] })).await;
     let bindings = script.at("rbac.authorization.k8s.io/v1/rolebindings");
     script.post(&bindings, json!({
@@ -27,15 +28,18 @@ case!(only_what_a_role_allows_is_done, script => {
     script.delete(&format!("{maps}/a"), Value::Null).await;
     script.get("/api/v1/nodes").await;
     script.merge(&format!("{maps}/a"), json!({})).await;
+    // An apply that creates needs both rights.
+    let applied = json!({ "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "c" } });
+    let secrets = script.at("v1/secrets");
+    script.apply(&format!("{secrets}/c"), "me", applied).await;
+    let namespace = script.namespace.clone();
     let review = |verb: &str, resource: &str| {
-        let namespace = "<here>";
         json!({ "apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview", "spec": {
             "resourceAttributes": { "verb": verb, "resource": resource, "namespace": namespace },
         } })
     };
     for (verb, resource) in [("list", "configmaps"), ("delete", "configmaps"), ("list", "secrets")] {
-        let mut review = review(verb, resource);
-        review["spec"]["resourceAttributes"]["namespace"] = json!(script.namespace);
+        let review = review(verb, resource);
         let path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
         let answer = script.ask(Method::POST, path, "application/json", review).await;
         let allowed = answer["status"]["allowed"].clone();

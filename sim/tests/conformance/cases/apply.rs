@@ -113,6 +113,21 @@ case!(an_apply_can_ask_for_a_version, script => {
     script.apply(&a, "me", with(first["metadata"]["resourceVersion"].clone())).await;
 });
 
+case!(an_apply_can_ask_for_an_object, script => {
+    let a = format!("{}/a", script.at("v1/configmaps"));
+    let with = |uid: &Value| {
+        let mut map = map(json!({ "b": "1" }));
+        map["metadata"]["uid"] = uid.clone();
+        map
+    };
+    let gone = script.apply(&a, "me", map(json!({ "b": "1" }))).await["metadata"]["uid"].clone();
+    script.apply(&a, "me", with(&gone)).await;
+    script.delete(&a, Value::Null).await;
+    script.apply(&a, "me", with(&gone)).await;
+    script.apply(&a, "me", map(json!({ "b": "1" }))).await;
+    script.apply(&a, "me", with(&gone)).await;
+});
+
 case!(an_apply_needs_a_manager_and_no_managed_fields, script => {
     let a = format!("{}/a", script.at("v1/configmaps"));
     let mut managed = map(json!({}));

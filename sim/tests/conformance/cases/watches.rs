@@ -51,8 +51,11 @@ case!(what_is_selected_no_more_is_told_as_deleted, script => {
 });
 
 case!(a_watch_from_too_long_ago_is_refused, script => {
-    let maps = script.at("v1/configmaps");
-    let mut watch = script.watch(&maps, "resourceVersion=1").await;
+    // Of a kind that is new nothing is known from before.
+    let schema = json!({ "schema": { "openAPIV3Schema": { "type": "object" } } });
+    let version = script.define(schema).await;
+    let things = script.at(&format!("{version}/things"));
+    let mut watch = script.watch(&things, "resourceVersion=1").await;
     let events = watch_one(script, &mut watch).await;
     assert_eq!((&events["type"], &events["object"]["code"]), (&json!("ERROR"), &json!(410)));
 });
