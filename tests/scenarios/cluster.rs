@@ -73,8 +73,11 @@ pub(crate) async fn apply(client: &Client, object: &Value) -> Result<()> {
 /// Kinds that tell what has happened, and not what is.
 const TOLD: [&str; 2] = ["Event", "Lease"];
 
+/// What the addresses of pods begin with.
+const PODS: &str = "10.244.";
+
 /// Fields that differ by chance or by time.
-const CHANCE: [&str; 13] = [
+const CHANCE: [&str; 14] = [
     "uid",
     "resourceVersion",
     "creationTimestamp",
@@ -87,6 +90,7 @@ const CHANCE: [&str; 13] = [
     "containerID",
     "clusterIP",
     "clusterIPs",
+    "nodeName",
     "since",
 ];
 
@@ -119,8 +123,12 @@ fn without_chance(value: &Value) -> Value {
                     Value::Object(data) if secret && key == "data" => data.keys().cloned().collect(),
                     value => without_chance(value),
                 };
-                // Who manages an owner reference, by the uid of the owner.
-                let key = if key.starts_with("k:{\"uid\"") { "k:{uid}" } else { key.as_str() };
+                // Items that managers name by a uid or an address.
+                let key = match key.as_str() {
+                    key if key.starts_with("k:{\"uid\"") => "k:{uid}",
+                    key if key.starts_with("k:{\"ip\"") => "k:{ip}",
+                    key => key,
+                };
                 kept.insert(key.to_owned(), value);
             }
             Value::Object(kept)
@@ -131,6 +139,7 @@ fn without_chance(value: &Value) -> Value {
             items.sort_by_key(|item| item.get("type").and_then(Value::as_str).map(str::to_owned));
             Value::Array(items)
         }
+        Value::String(text) if text.starts_with(PODS) => json!("an address"),
         other => other.clone(),
     }
 }

@@ -30,7 +30,7 @@ struct Cluster {
 
 impl Connect for Cluster {
     fn connect(&self, user: Option<&str>) -> Result<Client, kube::Error> {
-        Ok(self.plug.client(&self.server, user.unwrap_or(USER)))
+        Ok(self.plug.client(&self.server, USER, user))
     }
 }
 

@@ -13,7 +13,7 @@ use std::{
 
 use bytes::Bytes;
 use futures::{FutureExt as _, StreamExt as _, future::BoxFuture};
-use http::{Method, Request, Response, StatusCode};
+use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use http_body::Frame;
 use http_body_util::{BodyExt as _, Full, StreamBody, combinators::UnsyncBoxBody};
 use kube::{Client, client::Body};
@@ -23,6 +23,9 @@ use tokio::time::{Instant, sleep};
 use tower::{BoxError, Service};
 
 use crate::chance::Chance;
+
+/// Says in whose name a request is made.
+const IMPERSONATE: HeaderName = HeaderName::from_static("impersonate-user");
 
 type Answer = Result<Response<UnsyncBoxBody<Bytes, Infallible>>, BoxError>;
 
@@ -100,9 +103,10 @@ impl Plug {
         self.0.cut.load(Ordering::Relaxed)
     }
 
-    /// A client over this line.
-    pub(crate) fn client(&self, cluster: &ApiServer, user: &str) -> Client {
-        Client::new(Line { plug: self.clone(), endpoint: cluster.endpoint(user) }, "default")
+    /// A client over this line, of this user, who acts as another one.
+    pub(crate) fn client(&self, cluster: &ApiServer, user: &str, acts_as: Option<&str>) -> Client {
+        let acts_as = acts_as.and_then(|user| HeaderValue::from_str(user).ok());
+        Client::new(Line { plug: self.clone(), endpoint: cluster.endpoint(user), acts_as }, "default")
     }
 
     /// Notes a write, and says whether it is the last.
@@ -138,6 +142,7 @@ impl Plug {
 struct Line {
     plug: Plug,
     endpoint: Endpoint,
+    acts_as: Option<HeaderValue>,
 }
 
 impl Line {
@@ -189,8 +194,9 @@ impl Service<Request<Body>> for Line {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<Body>) -> Self::Future {
+    fn call(&mut self, mut request: Request<Body>) -> Self::Future {
         let line = self.clone();
+        request.headers_mut().extend(line.acts_as.clone().map(|user| (IMPERSONATE, user)));
         // The Lease is renewed all the time, and reviews write nothing.
         let path = request.uri().path();
         let counts =

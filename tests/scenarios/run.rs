@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use kube::{Client, api::DeleteParams};
 use operlet_sim::ApiServer;
 use serde_json::{Value, json};
 use tokio::{task::JoinHandle, time::sleep};
@@ -81,7 +82,38 @@ fn missing(end: &[(String, Value)]) -> Vec<String> {
         condition("Redis/default/cache", "Reconciled", "True"),
         condition("Redis/default/cache", "PrimaryAvailable", "False"),
     ];
-    said.into_iter().chain(pods).flatten().collect()
+    let left = end.iter().filter(|(name, _)| name.contains("/gone"));
+    let left = left.map(|(name, _)| Some(format!("{name} is left of what was deleted")));
+    said.into_iter().chain(pods).chain(left).flatten().collect()
+}
+
+fn redis(name: &str, annotations: &Value) -> Value {
+    json!({
+        "apiVersion": "redis.operlet.dev/v1", "kind": "Redis",
+        "metadata": { "name": name, "namespace": "default" },
+        "spec": { "replicas": 2, "services": { "primary": { "annotations": annotations } } },
+    })
+}
+
+/// What people do meanwhile: they make two resources, delete one again, and change the
+/// other and back.
+async fn people(server: &ApiServer, client: &Client, fault: Fault) -> Result<()> {
+    let (cache, changed) = (redis("cache", &json!({})), redis("cache", &json!({ "example.com/a": "b" })));
+    let gone = redis("gone", &json!({}));
+    cluster::apply(client, &cache).await?;
+    sleep(TROUBLE / 4).await;
+    cluster::apply(client, &gone).await?;
+    sleep(TROUBLE / 4).await;
+    cluster::apply(client, &changed).await?;
+    if fault == Fault::BadWeather {
+        // It is restarted and remembers nothing of before: watches must begin anew.
+        server.compact();
+        server.drop_watches();
+    }
+    sleep(TROUBLE / 4).await;
+    cluster::api(client, &gone).delete("gone", &DeleteParams::default()).await?;
+    sleep(TROUBLE / 4).await;
+    cluster::apply(client, &cache).await
 }
 
 async fn scenario(prepared: &Prepared, fault: Fault, trace: &Trace, outcome: &mut Outcome) -> Result<()> {
@@ -93,12 +125,7 @@ async fn scenario(prepared: &Prepared, fault: Fault, trace: &Trace, outcome: &mu
         Fault::BadWeather => Plug::in_bad_weather(outcome.seed, TROUBLE),
     };
     let mut host = Host::start(&server, prepared, plug, "one");
-    let redis = json!({
-        "apiVersion": "redis.operlet.dev/v1", "kind": "Redis",
-        "metadata": { "name": "cache", "namespace": "default" }, "spec": { "replicas": 2 },
-    });
-    cluster::apply(&client, &redis).await?;
-    sleep(TROUBLE).await;
+    people(&server, &client, fault).await?;
     if let Fault::CrashAfter(writes) = fault {
         if !host.plug.is_cut() {
             outcome.problems.push(format!("the host did not crash: it wrote less than {writes} times"));
@@ -118,7 +145,8 @@ async fn scenario(prepared: &Prepared, fault: Fault, trace: &Trace, outcome: &mu
     outcome.end = cluster::end(&server);
     trace.add(serde_json::to_string(&outcome.end)?.as_bytes());
     outcome.problems.extend(missing(&outcome.end));
-    let found = cluster::api(&client, &redis).get("cache").await.context("the resource is not there")?;
+    let cache = redis("cache", &json!({}));
+    let found = cluster::api(&client, &cache).get("cache").await.context("the resource is not there")?;
     trace.note(&found.data.get("status").map(Value::to_string).unwrap_or_default());
     host.stop.cancel();
     host.running.await.context("the host panicked")

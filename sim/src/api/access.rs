@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{error::Refusal, registry::Resource, state::State};
+use super::{error::Refusal, registry::Resource, request::Asked, state::State};
 
 /// This one may do everything.
 pub(crate) const ADMINISTRATOR: &str = "system:admin";
@@ -56,6 +56,20 @@ impl State {
         };
         let why = format!("User {user:?} cannot {verb} resource {what:?} in API group {group:?} {place}");
         Err(Refusal::forbidden(resource, deed.name, &why))
+    }
+
+    /// Refuses who acts as a ServiceAccount and may not.
+    pub(crate) fn demand_impersonation(&self, asked: &Asked) -> Result<(), Refusal> {
+        let Some(by) = &asked.impersonated_by else { return Ok(()) };
+        let account =
+            asked.user.strip_prefix("system:serviceaccount:").and_then(|account| account.split_once(':'));
+        let (resource, namespace, name) = match account {
+            Some((namespace, name)) => ("serviceaccounts", namespace, name),
+            None => ("users", "", asked.user.as_str()),
+        };
+        let deed = Deed { verb: "impersonate", group: "", resource, namespace, name };
+        let accounts = self.registry.of_plural("", "serviceaccounts").cloned();
+        accounts.map_or(Ok(()), |accounts| self.demand(by, &accounts, &deed))
     }
 
     /// Answers somebody who asks whether they may do something.

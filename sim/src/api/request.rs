@@ -11,6 +11,8 @@ pub(crate) struct Asked {
     pub(crate) options: Options,
     /// Who asks.
     pub(crate) user: String,
+    /// Who asks in the name of that user, if it is another one.
+    pub(crate) impersonated_by: Option<String>,
 }
 
 /// Where a request goes.
@@ -51,8 +53,7 @@ pub(crate) struct Options {
     pub(crate) dry_run: bool,
     pub(crate) force: bool,
     pub(crate) field_manager: Option<String>,
-    /// Whether fields that nobody knows are an error.
-    pub(crate) strict: bool,
+
     pub(crate) propagation: Option<String>,
     pub(crate) grace_seconds: Option<i64>,
     /// Whether only metadata is wanted.
@@ -74,8 +75,11 @@ impl Asked {
             let agent = header("user-agent").unwrap_or("unknown");
             options.field_manager = agent.split('/').next().map(str::to_owned);
         }
-        let user = header("impersonate-user").unwrap_or(user).to_owned();
-        Ok(Self { path, options, user })
+        let (user, impersonated_by) = match header("impersonate-user") {
+            Some(other) => (other.to_owned(), Some(user.to_owned())),
+            None => (user.to_owned(), None),
+        };
+        Ok(Self { path, options, user, impersonated_by })
     }
 }
 
@@ -143,7 +147,7 @@ fn options(query: &str) -> Result<Options, Refusal> {
             "fieldManager" => {
                 options.field_manager = Some(value.into_owned()).filter(|text| !text.is_empty())
             }
-            "fieldValidation" => options.strict = value == "Strict",
+
             "propagationPolicy" => options.propagation = Some(value.into_owned()),
             "gracePeriodSeconds" => options.grace_seconds = value.parse().ok(),
             _ => {}

@@ -53,6 +53,7 @@ impl State {
         content_type: &str,
         body: &[u8],
     ) -> Result<Answer, Refusal> {
+        self.demand_impersonation(asked)?;
         let target = match &asked.path {
             Path::Root(path) => return Ok(Answer::json(&self.root(path))),
             Path::Group { group, version } => return Ok(Answer::json(&self.group(group, version)?)),
@@ -321,6 +322,9 @@ fn deleting(options: &Options, body: &[u8]) -> Result<Deleting, Refusal> {
 fn gone(resource: &Resource, deleted: &Deleted, options: &Options) -> Answer {
     match deleted {
         Deleted::Going(stored) => Answer::Whole(StatusCode::OK, one(stored, options)),
+        Deleted::Gone(stored) if resource.rules.is_returned => {
+            Answer::Whole(StatusCode::OK, one(stored, options))
+        }
         Deleted::Gone(stored) => Answer::json(&json!({
             "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success",
             "details": details(resource, stored),

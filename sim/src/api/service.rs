@@ -103,6 +103,7 @@ impl ApiServer {
         let content_type =
             head.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let asked = Asked::read(&head.method, &head.uri, &head.headers, user);
+        let who = asked.as_ref().map_or_else(|_| user.to_owned(), |asked| asked.user.clone());
         let answer = asked.and_then(|asked| {
             let answer = self.state().answer(&head.method, &asked, content_type, &sent);
             answer.map(|answer| (answer, asked))
@@ -121,7 +122,7 @@ impl ApiServer {
         };
         let path = head.uri.path_and_query().map_or_else(|| head.uri.path(), http::uri::PathAndQuery::as_str);
         self.state().see(&Seen {
-            user,
+            user: &who,
             method: head.method.as_str(),
             path,
             body: &sent,

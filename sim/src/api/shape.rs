@@ -3,10 +3,10 @@
 
 use serde_json::Value;
 
-use super::error::Cause;
-use crate::schema::{Map, Schema, Type, TypeId};
+use super::{error::Cause, quantity};
+use crate::schema::{Map, Scalar, Schema, Type, TypeId};
 
-/// Takes out the fields that the type does not declare, and of Kubernetes' own fields
+/// Takes out the fields that the type does not declare, writes quantities in their one form, and takes out of Kubernetes' own fields
 /// those that are empty: Go does not write them.
 pub(crate) fn prune(schema: &Schema, id: TypeId, value: &mut Value) {
     match (schema.get(id), value) {
@@ -23,6 +23,12 @@ pub(crate) fn prune(schema: &Schema, id: TypeId, value: &mut Value) {
         }
         (Type::List(list), Value::Array(items)) => {
             items.iter_mut().for_each(|item| prune(schema, list.of, item));
+        }
+        (Type::Scalar(Scalar::Quantity), value) => {
+            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            if let Some(canonical) = quantity::canonical(&text) {
+                *value = canonical.into();
+            }
         }
         _ => {}
     }

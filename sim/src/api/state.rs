@@ -22,7 +22,7 @@ pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 /// A request that was answered.
 #[derive(Clone, Copy, Debug)]
 pub struct Seen<'a> {
-    /// Who asked.
+    /// Who asked, or in whose name.
     pub user: &'a str,
     /// The method, as in HTTP.
     pub method: &'a str,

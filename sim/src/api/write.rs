@@ -40,6 +40,9 @@ pub(crate) const STATUS: &str = "status";
 /// What holds a claim as long as a pod uses it.
 pub(crate) const CLAIM_FINALIZER: &str = "kubernetes.io/pvc-protection";
 
+/// What holds a definition until its resources are gone.
+pub(crate) const DEFINITION_FINALIZER: &str = "customresourcecleanup.apiextensions.k8s.io";
+
 /// Who manages what was there before anything was applied.
 const BEFORE: &str = "before-first-apply";
 
@@ -158,7 +161,7 @@ impl State {
             self.give_address(&mut object);
         }
         if resource.group.is_empty() && resource.kind == "PersistentVolumeClaim" {
-            protect(&mut object)?;
+            hold(&mut object, CLAIM_FINALIZER)?;
         }
         let causes = problems(resource, &object, None);
         if !causes.is_empty() {
@@ -169,6 +172,7 @@ impl State {
         }
         if resource.plural == "customresourcedefinitions" {
             establish(&mut object, &self.now());
+            hold(&mut object, DEFINITION_FINALIZER)?;
         }
         self.keep(place, object, managers, writing, true)
     }
@@ -553,11 +557,11 @@ fn metadata(object: &mut Value) -> Result<&mut Map<String, Value>, Refusal> {
     metadata.as_object_mut().ok_or_else(|| Refusal::bad_request("metadata is no JSON object"))
 }
 
-/// A claim is not taken from under the pods that use it.
-fn protect(claim: &mut Value) -> Result<(), Refusal> {
-    let finalizers = metadata(claim)?.entry("finalizers").or_insert_with(|| json!([]));
-    if let Some(finalizers) = finalizers.as_array_mut().filter(|all| !all.contains(&json!(CLAIM_FINALIZER))) {
-        finalizers.push(json!(CLAIM_FINALIZER));
+/// Puts a finalizer on.
+fn hold(object: &mut Value, finalizer: &str) -> Result<(), Refusal> {
+    let finalizers = metadata(object)?.entry("finalizers").or_insert_with(|| json!([]));
+    if let Some(finalizers) = finalizers.as_array_mut().filter(|all| !all.contains(&json!(finalizer))) {
+        finalizers.push(json!(finalizer));
     }
     Ok(())
 }

@@ -18,11 +18,34 @@ pub(super) fn step(state: &mut State) {
             .filter(|(_, pod)| selector.matches(&pod.value))
             .filter_map(|(place, pod)| endpoint(place, &pod.value, early))
             .collect();
-        let ports: Vec<Value> = service.value.pointer("/spec/ports").and_then(Value::as_array).into_iter().flatten().map(|port| {
-            json!({ "name": port.get("name").cloned().unwrap_or_else(|| json!("")), "port": port.get("port"), "protocol": port.get("protocol") })
-        }).collect();
+        let first = state
+            .store
+            .list("", "pods", Some(&place.namespace))
+            .find(|(_, pod)| selector.matches(&pod.value));
+        let ports: Vec<Value> = service
+            .value
+            .pointer("/spec/ports")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+            .filter_map(|port| {
+                let target = target(port, first.map(|(_, pod)| &pod.value))?;
+                let name = port.get("name").cloned().unwrap_or_else(|| json!(""));
+                Some(json!({ "name": name, "port": target, "protocol": port.get("protocol") }))
+            })
+            .collect();
         write(state, &place, service.text("/metadata/uid"), endpoints, ports);
     }
+}
+
+/// The port of pods that a port of a Service leads to: a number, or the name of one of
+/// theirs.
+fn target(port: &Value, pod: Option<&Value>) -> Option<Value> {
+    let target = port.get("targetPort").or_else(|| port.get("port"))?;
+    let Some(name) = target.as_str() else { return Some(target.clone()) };
+    let containers = pod?.pointer("/spec/containers").and_then(Value::as_array)?;
+    let mut ports = containers.iter().filter_map(|container| container.get("ports")?.as_array()).flatten();
+    ports.find(|port| port.get("name").is_some_and(|is| is == name))?.get("containerPort").cloned()
 }
 
 fn endpoint(place: &Place, pod: &Value, early: bool) -> Option<Value> {
@@ -38,7 +61,7 @@ fn endpoint(place: &Place, pod: &Value, early: bool) -> Option<Value> {
     });
     Some(json!({
         "addresses": [address],
-        "conditions": { "ready": early || serving && !going, "serving": early || serving, "terminating": going },
+        "conditions": { "ready": early || serving && !going, "serving": serving, "terminating": going },
         "nodeName": text("/spec/nodeName"),
         "targetRef": { "kind": "Pod", "namespace": place.namespace, "name": place.name, "uid": text("/metadata/uid") },
     }))

@@ -27,6 +27,7 @@ pub(super) fn step(state: &mut State) {
         })
         .collect();
     let mut lost = Vec::new();
+    let mut loose = Vec::new();
     for (place, stored) in state.store.all() {
         let present = |reference: &&Value| {
             owners
@@ -44,6 +45,19 @@ pub(super) fn step(state: &mut State) {
         {
             lost.push((place.clone(), stored.text("/metadata/uid").to_owned()));
         }
+        // Who has another owner is not held by one that is gone, and holds none that waits.
+        let idle = |reference: &&Value| present(reference).is_none_or(|owner| owner.waits);
+        let uids: Vec<String> = references
+            .iter()
+            .filter(|reference| idle(reference))
+            .map(|reference| text(reference, "uid").to_owned())
+            .collect();
+        if kept && !uids.is_empty() {
+            loose.push((place.clone(), uids));
+        }
+    }
+    for (place, uids) in loose {
+        disown(state, &place, &uids);
     }
     for (place, uid) in lost {
         delete(state, &place, &uid);
@@ -77,16 +91,19 @@ fn orphan(state: &mut State) {
             .map(|(place, _)| place.clone())
             .collect();
         for dependent in dependents {
-            change(state, &dependent, "", |object| {
-                if let Some(owners) =
-                    object.pointer_mut("/metadata/ownerReferences").and_then(Value::as_array_mut)
-                {
-                    owners.retain(|owner| text(owner, "uid") != uid);
-                }
-            });
+            disown(state, &dependent, std::slice::from_ref(&uid));
         }
         change(state, &place, "", |object| release(object, ORPHAN));
     }
+}
+
+/// Takes references to these owners off.
+fn disown(state: &mut State, place: &Place, uids: &[String]) {
+    change(state, place, "", |object| {
+        if let Some(owners) = object.pointer_mut("/metadata/ownerReferences").and_then(Value::as_array_mut) {
+            owners.retain(|owner| !uids.iter().any(|uid| uid == text(owner, "uid")));
+        }
+    });
 }
 
 /// What is deleted and held by a finalizer: where it is, and its uid.

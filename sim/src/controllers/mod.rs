@@ -4,6 +4,7 @@
 //! whenever something has changed, and when something that takes time is due.
 
 mod claims;
+mod definitions;
 mod endpoints;
 mod garbage;
 mod namespaces;
@@ -65,6 +66,7 @@ impl Controllers {
     fn step(&mut self) -> Option<Instant> {
         let mut state = self.api.state();
         let state = &mut *state;
+        definitions::step(state);
         namespaces::step(state);
         garbage::step(state);
         claims::step(state);
@@ -105,6 +107,14 @@ fn create(state: &mut State, group: &str, plural: &str, namespace: &str, object:
 fn delete(state: &mut State, place: &Place, uid: &str) {
     let Some(resource) = kind(state, &place.group, &place.plural) else { return };
     let deleting = crate::api::Deleting { uid: Some(uid.to_owned()), ..Default::default() };
+    drop(state.delete(&resource, place, &deleting));
+}
+
+/// Deletes what has ended: nothing is given time any more.
+fn delete_now(state: &mut State, place: &Place, uid: &str) {
+    let Some(resource) = kind(state, &place.group, &place.plural) else { return };
+    let deleting =
+        crate::api::Deleting { uid: Some(uid.to_owned()), grace_seconds: Some(0), ..Default::default() };
     drop(state.delete(&resource, place, &deleting));
 }
 

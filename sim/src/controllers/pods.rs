@@ -8,8 +8,11 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::{all, change, is_deleted, seconds, stateful_sets::is_ready};
+use super::{all, change, delete_now, is_deleted, seconds, stateful_sets::is_ready};
 use crate::api::{Place, State, Stored};
+
+/// The scheduler that gives out nodes here.
+const SCHEDULER: &str = "default-scheduler";
 
 /// How long containers take to start, and to be ready.
 const START: Duration = Duration::from_millis(300);
@@ -41,7 +44,9 @@ impl Pods {
         self.waiting.retain(|uid, _| pods.iter().any(|(_, pod)| pod.text("/metadata/uid") == uid));
         for (place, pod) in pods {
             if pod.text("/spec/nodeName").is_empty() {
-                schedule(state, &place);
+                if !is_deleted(&pod) && pod.text("/spec/schedulerName") == SCHEDULER {
+                    schedule(state, &place);
+                }
                 continue;
             }
             let stage = match &pod {
@@ -102,7 +107,8 @@ impl Pods {
                 }
                 status.insert("conditions".to_owned(), conditions(true, &time));
             }),
-            Stage::End => drop(state.end(place)),
+            // What holds it is waited for; without, it goes.
+            Stage::End => delete_now(state, place, pod.text("/metadata/uid")),
         }
     }
 }

@@ -110,6 +110,9 @@ impl Set {
 
     fn make(&self, state: &mut State, ordinal: u64) {
         let name = format!("{}-{ordinal}", self.place.name);
+        if self.claims_go(state, &name) {
+            return;
+        }
         let template = self.set.value.pointer("/spec/template").cloned().unwrap_or_default();
         let mut spec = template.get("spec").cloned().unwrap_or_default();
         let mut volumes = Vec::new();
@@ -141,6 +144,17 @@ impl Set {
             metadata.insert("annotations".to_owned(), annotations.clone());
         }
         create(state, "", "pods", &self.place.namespace, json!({ "metadata": metadata, "spec": spec }));
+    }
+
+    /// Whether a claim of this pod is being deleted: a pod on it would hold it for ever.
+    fn claims_go(&self, state: &State, pod: &str) -> bool {
+        let templates = self.set.value.pointer("/spec/volumeClaimTemplates").and_then(Value::as_array);
+        templates.into_iter().flatten().any(|template| {
+            let volume = template.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
+            let name = format!("{volume}-{pod}");
+            let mut claims = state.store.list("", "persistentvolumeclaims", Some(&self.place.namespace));
+            claims.any(|(place, claim)| place.name == name && is_deleted(claim))
+        })
     }
 
     /// Makes a pod's claim unless there is one, and gives the volume that refers to it.

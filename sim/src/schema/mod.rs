@@ -40,8 +40,10 @@ pub(crate) enum Scalar {
     Integer,
     Number,
     Boolean,
-    /// A number or a text, such as a quantity.
+    /// A number or a text, such as a port.
     Loose,
+    /// An amount of something, which is kept in one form.
+    Quantity,
 }
 
 /// An object with declared fields, or a map from names to values.

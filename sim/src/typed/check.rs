@@ -47,7 +47,7 @@ pub(crate) fn check(schema: &Schema, id: TypeId, value: &Value) -> Result<(), Ty
         (Type::Scalar(Scalar::String), _) => "string",
         (Type::Scalar(Scalar::Integer | Scalar::Number), _) => "numeric (int or float)",
         (Type::Scalar(Scalar::Boolean), _) => "boolean",
-        (Type::Scalar(Scalar::Loose), _) => "scalar",
+        (Type::Scalar(Scalar::Loose | Scalar::Quantity), _) => "scalar",
     };
     Err(TypeError::new(format!("expected {expected}, got {value}")))
 }
@@ -58,6 +58,6 @@ pub(super) fn is(scalar: Scalar, value: &Value) -> bool {
         Scalar::Integer => value.is_i64() || value.is_u64(),
         Scalar::Number => value.is_number(),
         Scalar::Boolean => value.is_boolean(),
-        Scalar::Loose => value.is_string() || value.is_number(),
+        Scalar::Loose | Scalar::Quantity => value.is_string() || value.is_number(),
     }
 }

@@ -26,6 +26,8 @@ pub(crate) struct Rules {
     pub(crate) has_generation: bool,
     /// Whether it is given time to end after it is deleted.
     pub(crate) is_graceful: bool,
+    /// Whether a deletion is answered with the object as it was, and not with a status.
+    pub(crate) is_returned: bool,
     /// Fields that it can be selected by, beside its name.
     pub(crate) selectable: &'static [&'static str],
     /// Puts in what is not said.
@@ -41,12 +43,19 @@ pub(crate) fn rules(group: &str, kind: &str) -> Rules {
     match (group, kind) {
         ("", "Pod") => Rules {
             is_graceful: true,
+            is_returned: true,
             selectable: &["spec.nodeName", "status.phase", "status.podIP", "spec.restartPolicy"],
             default: Some(pods::default),
             check: Some(pods::check),
             ..counted
         },
-        ("", "Service") => Rules { default: Some(services::default), check: Some(services::check), ..plain },
+        ("", "Service") => Rules {
+            is_returned: true,
+            default: Some(services::default),
+            check: Some(services::check),
+            ..plain
+        },
+        ("", "ServiceAccount" | "PersistentVolume") => Rules { is_returned: true, ..plain },
         ("", "ConfigMap") => Rules { check: Some(settings::check_config_map), ..plain },
         ("", "Secret") => Rules {
             default: Some(settings::default_secret),
@@ -58,7 +67,7 @@ pub(crate) fn rules(group: &str, kind: &str) -> Rules {
             Rules { default: Some(settings::default_namespace), selectable: &["status.phase"], ..plain }
         }
         ("", "PersistentVolumeClaim") => {
-            Rules { default: Some(claims::default), check: Some(claims::check), ..plain }
+            Rules { is_returned: true, default: Some(claims::default), check: Some(claims::check), ..plain }
         }
         ("", "Event") => Rules {
             selectable: &[
@@ -91,7 +100,9 @@ pub(crate) fn rules(group: &str, kind: &str) -> Rules {
         ("networking.k8s.io", "NetworkPolicy") => {
             Rules { default: Some(policies::default_network), ..counted }
         }
-        ("storage.k8s.io", "StorageClass") => Rules { default: Some(claims::default_class), ..plain },
+        ("storage.k8s.io", "StorageClass") => {
+            Rules { is_returned: true, default: Some(claims::default_class), ..plain }
+        }
         ("rbac.authorization.k8s.io", _) => Rules { default: Some(access::default), ..plain },
         ("apiextensions.k8s.io", _) => Rules { default: Some(access::default_definition), ..counted },
         _ => plain,
