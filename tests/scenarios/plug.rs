@@ -99,7 +99,12 @@ impl Plug {
         self.0.writes.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn is_cut(&self) -> bool {
+    /// Cuts it for good.
+    pub(crate) fn cut(&self) {
+        self.0.cut.store(true, Ordering::Relaxed);
+    }
+
+    fn is_cut(&self) -> bool {
         self.0.cut.load(Ordering::Relaxed)
     }
 
