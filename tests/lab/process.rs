@@ -6,13 +6,16 @@
 
 use crate::{files, shell};
 use anyhow::{Context, Result, bail};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::retry_on_intr;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How long a killed process may take to go; kernels free memory in that time.
 const END_TIMEOUT: Duration = Duration::from_secs(10);
@@ -65,9 +68,9 @@ impl Program {
                 format!("cannot start {}: is setsid (package util-linux) installed?", self.name)
             })?;
         let pid = i32::try_from(child.id())?;
-        let state = State::of(pid)
+        let started = started(pid)
             .with_context(|| format!("{} ended at once: see {}", self.name, self.log.display()))?;
-        Ok(Record { program: self, pid, started: state.started, boot: boot()? })
+        Ok(Record { program: self, pid, started, boot: boot()? })
     }
 }
 
@@ -95,27 +98,25 @@ impl Record {
 
     /// Whether this very process still runs.
     pub fn alive(&self) -> bool {
-        boot().is_ok_and(|boot| boot == self.boot)
-            && State::of(self.pid).is_some_and(|state| state.started == self.started && state.runs())
+        self.descriptor().is_some_and(|descriptor| !has_ended(&descriptor, Duration::ZERO).unwrap_or(false))
     }
 
     /// Ends the process at once, as a power cut would; one that is gone is fine.
     pub fn kill(&self) -> Result<()> {
-        let Some(pid) = Pid::from_raw(self.pid) else { return Ok(()) };
-        // The descriptor pins the process: it is the recorded one if it still is after opening.
-        let Ok(descriptor) = pidfd_open(pid, PidfdFlags::empty()) else { return Ok(()) };
-        if !self.alive() {
-            return Ok(());
-        }
+        let Some(descriptor) = self.descriptor() else { return Ok(()) };
         let _ = pidfd_send_signal(&descriptor, Signal::KILL);
-        let deadline = Instant::now() + END_TIMEOUT;
-        while self.alive() {
-            if Instant::now() > deadline {
-                bail!("{} (process {}) does not end: is a disk hanging?", self.program.name, self.pid);
-            }
-            std::thread::sleep(Duration::from_millis(5));
+        if !has_ended(&descriptor, END_TIMEOUT)? {
+            bail!("{} (process {}) does not end: is a disk hanging?", self.program.name, self.pid);
         }
         Ok(())
+    }
+
+    /// The process, if it still has its number.
+    fn descriptor(&self) -> Option<OwnedFd> {
+        let descriptor = pidfd_open(Pid::from_raw(self.pid)?, PidfdFlags::empty()).ok()?;
+        // The descriptor pins the process: it is the recorded one if it still is after opening.
+        let same = boot().is_ok_and(|boot| boot == self.boot) && started(self.pid) == Some(self.started);
+        same.then_some(descriptor)
     }
 
     /// The first child of the process, by its number in this machine's view.
@@ -126,35 +127,31 @@ impl Record {
     }
 }
 
+/// Waits until all threads of a process have ended. One that has many is a zombie in
+/// `/proc` as soon as its first thread is gone, while others still hold its files and
+/// the ports it listens on; a process's descriptor tells the end of the last one.
+fn has_ended(descriptor: &impl AsFd, patience: Duration) -> Result<bool> {
+    let patience = Timespec::try_from(patience)?;
+    let mut ended = [PollFd::new(descriptor, PollFlags::IN)];
+    Ok(retry_on_intr(|| poll(&mut ended, Some(&patience)))? > 0)
+}
+
 /// The last lines of a log, for errors.
 pub(crate) fn last_lines(log: &Path, count: usize) -> String {
     let mut tail = Command::new("tail");
     shell::output(tail.arg("-n").arg(count.to_string()).arg(log)).unwrap_or_default()
 }
 
-struct State {
-    state: char,
-    started: u64,
+/// When a process was started, in the kernel's ticks since the boot.
+fn started(pid: i32) -> Option<u64> {
+    parse(&std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
 }
 
-impl State {
-    fn of(pid: i32) -> Option<Self> {
-        Self::parse(&std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
-    }
-
-    /// The program's name stands in parentheses and may itself contain some:
-    /// what counts comes after the last one.
-    fn parse(line: &str) -> Option<Self> {
-        let (_, rest) = line.rsplit_once(')')?;
-        let mut fields = rest.split_whitespace();
-        let state = fields.next()?.chars().next()?;
-        let started = fields.nth(18)?.parse().ok()?;
-        Some(Self { state, started })
-    }
-
-    fn runs(&self) -> bool {
-        !matches!(self.state, 'Z' | 'X')
-    }
+/// The program's name stands in parentheses and may itself contain some:
+/// what counts comes after the last one.
+fn parse(line: &str) -> Option<u64> {
+    let (_, rest) = line.rsplit_once(')')?;
+    rest.split_whitespace().nth(19)?.parse().ok()
 }
 
 fn boot() -> Result<String> {
@@ -178,16 +175,15 @@ mod tests {
     fn sleeper() -> (std::process::Child, Record) {
         let child = Command::new("sleep").arg("60").spawn().unwrap();
         let pid = i32::try_from(child.id()).unwrap();
-        let started = State::of(pid).unwrap().started;
+        let started = started(pid).unwrap();
         (child, record(pid, started))
     }
 
     #[test]
     fn a_name_with_parentheses_does_not_confuse_the_parser() {
         let fields = (4..=22).map(|n| n.to_string()).collect::<Vec<_>>().join(" ");
-        let state = State::parse(&format!("7 (a) b) S {fields}")).unwrap();
-        assert_eq!((state.state, state.started), ('S', 22));
-        assert!(State::parse("7 (a").is_none());
+        assert_eq!(parse(&format!("7 (a) b) S {fields}")), Some(22));
+        assert!(parse("7 (a").is_none());
     }
 
     #[test]
@@ -197,6 +193,29 @@ mod tests {
         record.kill().unwrap();
         assert!(!record.alive());
         child.wait().unwrap();
+    }
+
+    /// A zombie in `/proc` as soon as its first thread has ended.
+    #[test]
+    #[allow(unsafe_code, reason = "nothing safe makes a process whose first thread ends alone")]
+    fn a_process_lives_as_long_as_its_last_thread() {
+        // SAFETY: the new process uses nothing of this one but the allocator, which libc keeps usable.
+        let pid = unsafe { libc::fork() };
+        if pid == 0 {
+            std::thread::spawn(|| std::thread::sleep(Duration::from_mins(1)));
+            // SAFETY: it ends this thread, which owns nothing that the other one uses.
+            unsafe { libc::syscall(libc::SYS_exit, 0) };
+        }
+        let record = record(pid, started(pid).unwrap());
+        let stat = format!("/proc/{pid}/stat");
+        while !std::fs::read_to_string(&stat).unwrap().contains(") Z ") {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        assert!(record.alive());
+        record.kill().unwrap();
+        assert!(!record.alive());
+        // SAFETY: nothing is written where a null pointer is.
+        assert_eq!(unsafe { libc::waitpid(pid, std::ptr::null_mut(), 0) }, pid);
     }
 
     #[test]
