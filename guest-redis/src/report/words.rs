@@ -151,8 +151,18 @@ impl Case<'_> {
         format!("To go on without the writes that only they have: {command} {ACCEPT_LOSS_ANNOTATION}={id}")
     }
 
+    /// A word is taken once, when the annotation comes to name a uid. So other uids may
+    /// go from it, and one that is named already has to go before it is named again. Both
+    /// at once could be seen as no change, so the second command is told after the first.
     fn vouch(&self, who: &Incarnation) -> String {
-        format!("{} {FENCED_ANNOTATION}={}", self.annotate(), uuid(&who.uid))
+        let command = self.annotate();
+        if self.record.vouched.contains(&who.uid) {
+            return format!(
+                "your word of before was about another process of the pod or was given while it answered: take it back \
+                 ({command} {FENCED_ANNOTATION}-), and then give it again as this message says then"
+            );
+        }
+        format!("{command} {FENCED_ANNOTATION}={}", uuid(&who.uid))
     }
 
     fn annotate(&self) -> String {
@@ -203,10 +213,12 @@ mod tests {
     const FIRST: Incarnation = Incarnation { pod: 0, uid: Uid([1; 16]), run: RunId([1; 20]) };
     const SECOND: Incarnation = Incarnation { pod: 1, uid: Uid([2; 16]), run: RunId([2; 20]) };
     const VOUCH: &str = "kubectl -n shop annotate redis sample --overwrite redis.operlet.dev/fenced=01010101-0101-0101-0101-010101010101";
+    const TAKE_BACK: &str = "kubectl -n shop annotate redis sample --overwrite redis.operlet.dev/fenced-";
     const ACCEPT: &str = "kubectl -n shop annotate redis sample --overwrite redis.operlet.dev/accept-loss=7";
 
-    /// What the conditions say while this is waited for.
-    fn conditions(report: Report) -> BTreeMap<String, (ConditionStatus, String, String)> {
+    /// What the conditions say while this is waited for, after a person has vouched for
+    /// these.
+    fn conditions(report: Report, vouched: &[Uid]) -> BTreeMap<String, (ConditionStatus, String, String)> {
         let names = Names::new("sample", "shop");
         let spec: RedisSpec = serde_json::from_str("{}").unwrap();
         let instance = Instance::new(&names, &spec, "redis", 0);
@@ -227,7 +239,12 @@ mod tests {
             observed: &Observed::read(&observation, &names).unwrap(),
             policy: &facts::policy(&spec, &names, &Record::default()),
             facts: &Facts::default(),
-            record: &Record { epoch: 8, failover: Some(failover), ..Record::default() },
+            record: &Record {
+                epoch: 8,
+                failover: Some(failover),
+                vouched: vouched.iter().copied().collect(),
+                ..Record::default()
+            },
             upkeep: &Upkeep::default(),
             invalid: None,
             settlement: &Settlement { report: Some(report), ..Settlement::default() },
@@ -252,7 +269,7 @@ mod tests {
     /// exactly these conditions beside it are raised.
     #[track_caller]
     fn check(report: Report, reason: &str, words: &[&str], raised: &[&str]) {
-        let conditions = conditions(report);
+        let conditions = conditions(report, &[]);
         let (available, why, message) = &conditions["PrimaryAvailable"];
         assert_eq!((*available, why.as_str()), (ConditionStatus::False, reason));
         for word in words {
@@ -316,5 +333,18 @@ mod tests {
         check(Report::Hibernated, "Hibernated", &["the data is on the volumes"], &[]);
         let needs = ["spec.hibernated", "spec.storage", "persistence"];
         check(Report::CannotHibernate, "NeedsStorage", &needs, &["UpdateBlocked"]);
+    }
+    #[test]
+    fn a_word_that_was_given_before_is_taken_back_first() {
+        let told =
+            |report: Report, vouched: &[Uid]| conditions(report, vouched)["PrimaryAvailable"].2.clone();
+        let unfenced = || Report::Unfenced { primary: FIRST, reachable: vec![SECOND] };
+        for report in [unfenced(), Report::TargetSilent(FIRST)] {
+            let message = told(report, &[FIRST.uid]);
+            assert!(message.contains(&format!("({TAKE_BACK})")), "{message:?}");
+            assert!(!message.contains(VOUCH), "it changes nothing: {message:?}");
+        }
+        let message = told(unfenced(), &[SECOND.uid]);
+        assert!(message.ends_with(VOUCH), "the word about another is taken: {message:?}");
     }
 }

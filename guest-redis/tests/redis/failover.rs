@@ -179,6 +179,24 @@ fn the_word_of_a_person_counts_for_one_uid() {
 }
 
 #[test]
+fn a_word_that_counts_no_more_is_taken_back_and_given_again() {
+    let mut cluster = settled(json!({"replicas": 1}));
+    let primary = uid(&cluster, "sample-0");
+    annotate(&mut cluster, "fenced", &primary);
+    cluster.settle();
+    cluster.freeze(0, true);
+    let told = |outcome: &Outcome| message(outcome, "FailoverBlocked").to_owned();
+    let words = told(&cluster.run(LONG_MS));
+    assert!(words.contains("redis.operlet.dev/fenced-)") && !words.contains(&primary), "{words}");
+    cluster.resource["metadata"]["annotations"] = json!({});
+    let words = told(&cluster.run(1000));
+    assert!(words.ends_with(&format!("--overwrite redis.operlet.dev/fenced={primary}")), "{words}");
+    annotate(&mut cluster, "fenced", &primary);
+    cluster.run(1000);
+    assert_eq!(cluster.selected(), "sample-1");
+}
+
+#[test]
 fn silence_is_counted_from_the_probe_or_from_what_was_carried() {
     let suspected = |cluster: &Cluster| cluster.status()["failover"] != Value::Null;
     let mut by_probe = settled(json!({}));
