@@ -1,7 +1,7 @@
 //! The first primary.
 
 use super::case::{Case, SOON_MS, add_followers, checkpoint, fence_anew};
-use super::facts::{Link, Role, Upstream};
+use super::facts::{Link, Role};
 use super::record::{Cause, Doubtful, Epoch, Failover, Incarnation, Ordinal, Phase, Primary, Record, Target};
 use super::rules::{Rule, holds};
 use super::step::{Report, Settlement, Step};
@@ -66,13 +66,13 @@ fn restore(case: &Case<'_>, epoch: Epoch, pod: Ordinal) -> Step {
 }
 
 /// Pods that do not follow this primary; of those without data only if they are asked
-/// for as well.
+/// for as well. The first releases told pods the primary's name: whoever is linked and
+/// has its id follows it, or one that does.
 fn strangers(case: &Case<'_>, primary: &Incarnation, empty: bool) -> Vec<Ordinal> {
     let replid = case.answer_of(primary).map(|answer| answer.replid);
     let others = case.processes().filter(|(who, answer)| {
-        let follows =
-            matches!((answer.role, answer.link), (Role::Replica(Upstream::Address(_)), Link::Up { .. }))
-                && Some(answer.replid) == replid;
+        let follows = matches!((answer.role, answer.link), (Role::Replica(_), Link::Up { .. }))
+            && Some(answer.replid) == replid;
         let counts = empty || answer.data > 0 || answer.loading;
         who != primary && counts && (!follows || answer.loading)
     });

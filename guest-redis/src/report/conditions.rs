@@ -67,8 +67,12 @@ impl Report<'_> {
 
     fn push_failover(&self, outcome: &mut Outcome) {
         let report = self.settlement.report.as_ref();
-        // What has never had a primary has not failed over.
-        let blocked = report.filter(|report| report.is_blocked() && self.record.epoch > 0);
+        // What has never had a primary has not failed over, and starts unless a person is needed.
+        let needs_word = |report: &step::Report| {
+            matches!(report, step::Report::DataUnknown(_) | step::Report::ManyPrimaries(_))
+        };
+        let blocked =
+            report.filter(|report| report.is_blocked() && (self.record.epoch > 0 || needs_word(report)));
         let (reason, message) = match blocked {
             Some(report) => self.words(report),
             None => ("NotBlocked", "nothing stands in the way of a primary".to_owned()),

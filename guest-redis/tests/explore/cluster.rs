@@ -37,6 +37,7 @@ impl World {
         it.life = Life::Up;
         it.ready = false;
         it.follows = Follows::Dead(1);
+        it.named = false;
         it.link = Link::None;
         it.down = Down::Never;
         // An RDB file holds the replication id, and the offset that it was made at.

@@ -254,6 +254,7 @@ impl World {
         match self.at(slot).follows {
             Follows::Nobody => Role::Primary,
             Follows::Dead(epoch) => Role::Replica(Upstream::Dead(epoch)),
+            Follows::Pod(..) if self.at(slot).named => Role::Replica(Upstream::Other),
             Follows::Pod(slot, uid) => Role::Replica(Upstream::Address(address(slot, uid))),
         }
     }
@@ -296,10 +297,11 @@ impl World {
 
     /// Told to follow the address it follows already, it goes on as it is.
     fn follow(&mut self, slot: u8, follows: Follows, unpause: bool) {
-        if self.at(slot).follows != follows {
+        if self.at(slot).follows != follows || self.at(slot).named {
             self.unlink(slot);
         }
         let it = self.at_mut(slot);
+        it.named = false;
         if it.is_master() {
             it.down = Down::Never;
             it.good = 0;
@@ -317,6 +319,7 @@ impl World {
             return;
         }
         it.follows = Follows::Nobody;
+        it.named = false;
         it.second = it.lineage;
         it.second_offset = it.offset;
         it.shifts = it.shifts.saturating_add(1);

@@ -3,7 +3,7 @@
 use operlet_redis::protocol::record::Record;
 
 use crate::scenario::{Edit, NOTHING, Scenario, Start};
-use crate::world::{Operator, Process, SLOTS, Shared, Want, World};
+use crate::world::{Follows, Operator, Process, SLOTS, Shared, Want, World};
 
 /// Two replicas, one of which must have a write.
 const THREE: Scenario = NOTHING;
@@ -238,6 +238,9 @@ pub fn start(scenario: &Scenario) -> World {
     }
     world.confirm();
     if scenario.start == Start::Skeleton {
+        for process in &mut world.processes {
+            process.named = matches!(process.follows, Follows::Pod(..));
+        }
         world.record = Shared::new(Record::default());
         world.claims = [0; SLOTS];
         world.promised = None;

@@ -100,6 +100,8 @@ pub struct Process {
     /// It loads what is on its disk: nothing it is told is obeyed.
     pub booting: bool,
     pub follows: Follows,
+    /// Whether it was told that pod's name and not its address.
+    pub named: bool,
     pub link: Link,
     pub down: Down,
     pub lineage: Lineage,
@@ -139,6 +141,7 @@ impl Process {
             ended: 0,
             booting: false,
             follows: Follows::Dead(1),
+            named: false,
             link: Link::None,
             down: Down::Never,
             lineage: Lineage { slot, run: 1, shift: 0 },

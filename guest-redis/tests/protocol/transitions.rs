@@ -63,6 +63,27 @@ fn a_first_primary_is_made_only_of_what_is_known_to_be_empty() {
             "DataUnknown([2])",
         ),
         (
+            "such a one, whose pods follow a name",
+            with(Case::at_rest(3, 1), |it| {
+                it.record = Default::default();
+                it.facts.claims.clear();
+                it.answer(1).role = Role::Replica(Upstream::Other);
+                it.answer(2).role = Role::Replica(Upstream::Other);
+            }),
+            "primary Some(\"0.1\") M [\"1.1\", \"2.1\"]",
+        ),
+        (
+            "such a one, beside one that follows somebody else",
+            with(Case::at_rest(3, 1), |it| {
+                it.record = Default::default();
+                it.facts.claims.clear();
+                it.answer(2).role = Role::Replica(Upstream::Other);
+                it.answer(2).replid = ReplId([9; 20]);
+                it.answer(2).data = 1;
+            }),
+            "DataUnknown([2])",
+        ),
+        (
             "its record is lost and a claim's mark is old",
             with(Case::at_rest(3, 1), |it| {
                 it.record = Default::default();
