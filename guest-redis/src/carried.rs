@@ -1,18 +1,21 @@
 //! What one reconcile hands to the next. It may be lost, so nothing that must be right
 //! rests on it: without it a silent primary is waited for anew, and an event comes twice.
+//! The host keeps it in memory, beside the Secrets that it shows.
 
 use operlet_sdk::{ExchangeEnd, Observation};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     hash::fnv,
+    observed::Observed,
     protocol::record::{Epoch, Incarnation, Millis},
     recorded::uuid,
     talk::{WATCH_EVERY_MS, users::hex},
 };
 
 /// What one reconcile hands to the next.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(Debug))]
 #[serde(default)]
 pub(crate) struct Carried {
     /// The run id of the primary that is silent, and since when.
@@ -29,6 +32,9 @@ pub(crate) struct Carried {
     pub(crate) certificate: Option<(u64, Option<Millis>)>,
     /// What is waited for, as a hash, and since when.
     waiting: Option<(u64, Millis)>,
+    /// What the servers know the operator by. They run on when its Secret is deleted, and
+    /// it can be made again as it was.
+    pub(crate) operator_key: Option<String>,
 }
 
 /// What the record said at the end of a reconcile.
@@ -66,6 +72,17 @@ impl Carried {
     /// What the last reconcile handed over; nothing if it cannot be read.
     pub(crate) fn read(observation: &Observation) -> Self {
         serde_json::from_slice(&observation.carry).unwrap_or_default()
+    }
+
+    /// Of what the last reconcile handed over, what holds for however long nothing is done.
+    pub(crate) fn paused(observation: &Observation) -> Self {
+        Self { operator_key: Self::read(observation).operator_key, ..Self::default() }
+    }
+
+    /// Remembers what is in the operator's Secret, as long as there is one.
+    pub(crate) fn note_operator(&mut self, observed: &Observed<'_>) {
+        let key = observed.operator_secret.as_ref().and_then(|secret| secret.entry("key"));
+        self.operator_key = key.and_then(|key| String::from_utf8(key).ok()).or(self.operator_key.take());
     }
 
     /// Bytes for the next one.

@@ -42,7 +42,7 @@ pub(crate) fn reconcile(observation: &Observation) -> Result<Decision, Failure> 
     let resource: Object<'_, RedisSpec, RedisStatus> = observation.resource_as()?;
     let (meta, spec) = (&resource.metadata, &resource.spec);
     if spec.paused {
-        return Ok(paused(observation));
+        return Ok(paused(observation, &Names::new(&meta.name, &meta.namespace)));
     }
     let settings: Settings = observation.settings_as()?;
     let before = resource.status.unwrap_or_default();
@@ -88,6 +88,7 @@ pub(crate) fn reconcile(observation: &Observation) -> Result<Decision, Failure> 
         // Its Secret comes first: nobody can be spoken to before, so no pod may come or go.
         return case.settle(&Settlement::default(), &facts, carried, Vec::new(), &Upkeep::default());
     };
+    carried.note_operator(&observed);
     let nonce = derive(&observation.entropy, &format!("nonce {}", observation.round));
     let line = Line { operator: &operator, transport: instance.transport(), nonce: &nonce };
     let processes = Processes { observation, observed: &observed, names: &names, line };
@@ -169,6 +170,7 @@ impl Case<'_> {
         outcome.condition("Paused", ConditionStatus::False, "NotPaused", "changes are carried out");
         let entropy = &self.observation.entropy;
         let (instance, observed) = (self.instance, self.observed);
+        build::operator(instance, observed, entropy, carried.operator_key.as_deref(), &mut outcome)?;
         if self.invalid.is_some() {
             build::hold(instance, self.observation, observed, settlement, &mut outcome)?;
         } else {
@@ -211,8 +213,13 @@ fn operator(observed: &Observed<'_>, names: &Names<'_>) -> Result<Option<Operato
 }
 
 /// Nothing is changed, and the status stays as it was.
-fn paused(observation: &Observation) -> Decision {
+fn paused(observation: &Observation, names: &Names<'_>) -> Decision {
     let mut outcome = Outcome::new();
+    let mut carried = Carried::paused(observation);
+    if let Ok(observed) = Observed::read(observation, names) {
+        carried.note_operator(&observed);
+    }
+    outcome.with_carry(carried.write());
     let message = "spec.paused is true: nothing is changed until it is false";
     outcome.keep_observed(observation).condition("Paused", ConditionStatus::True, "SpecPaused", message);
     outcome.settle()

@@ -79,7 +79,21 @@ impl<'a> Instance<'a> {
     }
 }
 
-/// Says what should become of each object. The order is the one in which a new
+/// Makes the operator's Secret if there is none, with the key that servers know, if any.
+pub(crate) fn operator(
+    instance: &Instance<'_>,
+    observed: &Observed<'_>,
+    entropy: &[u8],
+    known: Option<&str>,
+    outcome: &mut Outcome,
+) -> Result<(), Failure> {
+    match observed.operator_secret {
+        Some(_) => Ok(()),
+        None => secret::operator(instance, entropy, known, outcome),
+    }
+}
+
+/// Says what should become of each other object. The order is the one in which a new
 /// Redis needs them.
 pub(crate) fn intend(
     instance: &Instance<'_>,
@@ -92,9 +106,6 @@ pub(crate) fn intend(
 ) -> Result<(), Failure> {
     if instance.spec.auth.is_none() && observed.auth_secret.is_none() {
         secret::auth(instance, entropy, outcome)?;
-    }
-    if observed.operator_secret.is_none() {
-        secret::operator(instance, entropy, outcome)?;
     }
     services::intend(instance, observed, settlement.service, outcome)?;
     let pods = settlement.pods.map_or_else(|| kept(instance, observed), i32::from);
@@ -146,9 +157,6 @@ pub(crate) fn hold(
     settlement: &Settlement,
     outcome: &mut Outcome,
 ) -> Result<(), Failure> {
-    if observed.operator_secret.is_none() {
-        secret::operator(instance, &observation.entropy, outcome)?;
-    }
     let mut kept = Outcome::new();
     kept.keep_observed(observation);
     let is_service =

@@ -41,13 +41,15 @@ pub(super) fn auth(instance: &Instance<'_>, entropy: &[u8], outcome: &mut Outcom
 }
 
 /// The Secret of the operator's own users: the key stays with the operator, pods get
-/// hashes and the password of the one user that their probes log in as.
+/// hashes and the password of the one user that their probes log in as. If servers know
+/// the operator by a key already, it is made with that one.
 pub(super) fn operator(
     instance: &Instance<'_>,
     entropy: &[u8],
+    known: Option<&str>,
     outcome: &mut Outcome,
 ) -> Result<(), Failure> {
-    let key = derive(sufficient(entropy)?, "operator");
+    let key = known.map_or_else(|| Ok(derive(sufficient(entropy)?, "operator")), |key| Ok(key.to_owned()))?;
     let operator = Operator::from_key(key.as_bytes())
         .ok_or_else(|| Failure::bug("the key of the operator is too short"))?;
     let hash = |password: &str| hex(&Sha256::digest(password.as_bytes()));

@@ -14,11 +14,20 @@ impl Case<'_> {
     /// A reason in one word, and the words for a person.
     pub(super) fn words(&self, report: &Report) -> (&'static str, String) {
         match report {
+            Report::CutOff(primary) if self.facts.strangers.contains(&primary.pod) => (
+                "OperatorRefused",
+                format!(
+                    "{} serves clients as before and refuses the operator, so there is no failover: the Secret {}, or \
+                     the certificate, is not what it was started with. Restore it; if it is lost, restart each container",
+                    self.pod(primary),
+                    self.instance.names.operator
+                ),
+            ),
             Report::CutOff(primary) => (
                 "OperatorCutOff",
                 format!(
                     "{} does not answer the operator and is alive: nothing is changed. Check the network between the \
-                     host and the pod, its certificate, and that the operator's Secret is the one it was started with",
+                     host and the pod",
                     self.pod(primary)
                 ),
             ),
@@ -238,7 +247,7 @@ mod tests {
             instance: &instance,
             observed: &Observed::read(&observation, &names).unwrap(),
             policy: &facts::policy(&spec, &names, &Record::default()),
-            facts: &Facts::default(),
+            facts: &Facts { strangers: [SECOND.pod].into(), ..Facts::default() },
             record: &Record {
                 epoch: 8,
                 failover: Some(failover),
@@ -290,6 +299,8 @@ mod tests {
     fn whatever_is_waited_for_is_named_with_what_can_be_done() {
         let blocked = ["FailoverBlocked"];
         check(Report::CutOff(FIRST), "OperatorCutOff", &["sample-0", "Check the network"], &[]);
+        let restore = ["sample-1 serves", "the Secret sample-operator", "Restore it", "restart each"];
+        check(Report::CutOff(SECOND), "OperatorRefused", &restore, &[]);
         let unfenced = Report::Unfenced { primary: FIRST, reachable: vec![SECOND] };
         check(unfenced, "PrimaryNotFenced", &["sample-0 is silent", "and sample-1 could", VOUCH], &blocked);
         let alone = Report::Unfenced { primary: FIRST, reachable: vec![] };

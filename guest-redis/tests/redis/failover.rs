@@ -4,7 +4,7 @@ use operlet_sdk::{ConditionStatus, Decision, Intent, Observation, Outcome, kinds
 use serde_json::{Value, json};
 
 use crate::{
-    cluster::{Cluster, settled},
+    cluster::{Cluster, fresh, settled},
     decisions::{condition, message},
 };
 
@@ -127,6 +127,15 @@ fn a_hand_over_that_takes_too_long_is_given_up_and_no_change_is_claimed() {
     cluster.settle();
     assert_eq!(cluster.told(), ["SwitchoverStarted", "SwitchoverGivenUp", "Running"]);
     assert_eq!(cluster.selected(), "sample-0");
+}
+
+#[test]
+fn a_new_redis_whose_pods_hold_data_waits_for_a_person() {
+    let mut cluster = fresh(json!({}));
+    cluster.reconcile();
+    cluster.servers.0.get_mut(&1).unwrap().keys = 3;
+    let outcome = cluster.run(1000);
+    assert_eq!(condition(&outcome, "FailoverBlocked"), (ConditionStatus::True, "DataUnknown"));
 }
 
 #[test]
@@ -418,6 +427,33 @@ fn a_status_that_was_lost_is_found_again_on_the_claims() {
     cluster.settle();
     assert_eq!(cluster.selected(), primary);
     assert!(cluster.status()["epoch"].as_u64().unwrap() > epoch);
+}
+
+#[test]
+fn an_operator_whose_secret_is_deleted_makes_it_again_as_it_was() {
+    let key = |cluster: &Cluster| cluster.object(&kinds::SECRET, "sample-operator").clone();
+    let secret = || ("Secret".to_owned(), "sample-operator".to_owned());
+    let mut cluster = settled(json!({}));
+    let before = key(&cluster)["data"].clone();
+    cluster.objects.remove(&secret());
+    cluster.settle();
+    assert_eq!(key(&cluster)["data"], before);
+    assert_eq!(cluster.status()["phase"], "Running");
+
+    // Also if it went while nothing was to be done.
+    cluster.change(json!({"paused": true}));
+    cluster.reconcile();
+    cluster.objects.remove(&secret());
+    cluster.reconcile();
+    cluster.change(json!({"paused": false}));
+    cluster.settle();
+    assert_eq!(key(&cluster)["data"], before);
+
+    // Whoever knows nothing of it makes another.
+    cluster.objects.remove(&secret());
+    cluster.carry.clear();
+    cluster.reconcile();
+    assert_ne!(key(&cluster)["data"], before);
 }
 
 #[test]

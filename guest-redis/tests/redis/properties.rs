@@ -81,7 +81,8 @@ fn secrets(cluster: &Cluster) -> Vec<String> {
     secrets
 }
 
-/// All of a decision that is kept or shown: not what is said to servers, nor the Secrets.
+/// All of a decision that is kept or shown: not what is said to servers, nor the Secrets,
+/// nor the one key that is handed over in case its Secret goes.
 fn shown(decision: &Decision) -> String {
     match decision {
         Decision::Ask(questions) => questions.iter().map(|question| question.id.clone() + "\n").collect(),
@@ -89,7 +90,9 @@ fn shown(decision: &Decision) -> String {
         Decision::Settle(outcome) => {
             let mut outcome = outcome.clone();
             outcome.intents.retain(|intent| !matches!(intent, Intent::Create(_)));
-            let carry = String::from_utf8_lossy(&outcome.carry).into_owned();
+            let mut carry: Value = serde_json::from_slice(&outcome.carry).unwrap();
+            carry["operator_key"].take();
+            outcome.carry.clear();
             let probes: String = outcome.probes.drain(..).map(|probe| probe.id + "\n").collect();
             format!("{outcome:?}{carry}{probes}")
         }

@@ -5,7 +5,7 @@ use std::{thread::sleep, time::Duration};
 use rustix::process::Signal;
 use serde_json::json;
 
-use super::trial::{Setup, Trial, check, sure};
+use super::trial::{NAME, Setup, Trial, check, sure};
 use crate::{
     lease::{NoApiServer, NoHost},
     outage::{
@@ -51,6 +51,24 @@ fn an_operator_that_is_killed_while_it_replaces_a_primary_goes_on_with_that() {
         trial.sometime();
         kill_host(trial);
         trial.cluster.operlet_is_ready("redis");
+    });
+}
+
+/// Its Secret is the only thing that servers know it by.
+#[test]
+fn an_operator_whose_secret_was_deleted_replaces_a_killed_primary() {
+    check("no-secret", &Setup::default(), |trial| {
+        let primary = trial.primary();
+        let name = format!("{NAME}-operator");
+        let before = sure(trial.subject.object("secrets", &name));
+        let delete = ["delete", "secret", &name, "-n", &trial.subject.namespace];
+        trial.cluster.kubectl.run(&delete);
+        let after = sure(until("it is made again", PATIENCE, || trial.subject.object("secrets", &name)));
+        assert_ne!(after["metadata"]["uid"], before["metadata"]["uid"]);
+        assert!(after["data"] == before["data"], "it was made with another key");
+        trial.sometime();
+        sure(faults::kill(&trial.cluster.lab, &primary));
+        trial.is_replaced(&primary);
     });
 }
 
