@@ -24,9 +24,9 @@ use crate::{
 /// A mounted Secret is up to a minute late, and the operlet gives it two.
 const RENEWAL_MAX: Duration = Duration::from_secs(240);
 
-type Authority = CertifiedIssuer<'static, KeyPair>;
+pub(crate) type Authority = CertifiedIssuer<'static, KeyPair>;
 
-fn authority() -> Authority {
+pub(crate) fn authority() -> Authority {
     let mut parameters = CertificateParams::default();
     parameters.distinguished_name = DistinguishedName::new();
     parameters.distinguished_name.push(DnType::CommonName, "the authority of the test");
@@ -35,7 +35,7 @@ fn authority() -> Authority {
 }
 
 /// A Secret with a certificate for a Redis, good for servers and clients.
-fn secret(authority: &Authority, redis: &str, namespace: &str) -> Value {
+pub(crate) fn secret(authority: &Authority, redis: &str, namespace: &str) -> Value {
     let mut parameters = CertificateParams::new(vec![format!("{redis}.{namespace}.svc")]).unwrap();
     parameters.distinguished_name = DistinguishedName::new();
     parameters.distinguished_name.push(DnType::CommonName, redis);

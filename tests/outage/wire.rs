@@ -2,10 +2,15 @@
 
 use std::{
     fmt,
-    io::{self, BufRead as _, BufReader, Read as _, Write as _},
+    io::{self, BufRead as _, BufReader, Read, Write},
     net::{SocketAddr, TcpStream},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
+};
+
+use tokio_rustls::rustls::{
+    ClientConfig, ClientConnection, RootCertStore, StreamOwned,
+    pki_types::{CertificateDer, ServerName},
 };
 
 /// How long a server may take to answer. Longer than any pause of a busy machine, and
@@ -34,16 +39,45 @@ pub(crate) enum Reply {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Login {
     known: Arc<Mutex<(Option<String>, Vec<String>)>>,
+    tls: Option<Tls>,
+}
+
+/// How one makes sure of a server.
+#[derive(Clone, Debug)]
+pub(crate) struct Tls {
+    config: Arc<ClientConfig>,
+    name: ServerName<'static>,
 }
 
 /// A connection to a server.
 pub(crate) struct Connection {
-    stream: BufReader<TcpStream>,
+    socket: TcpStream,
+    stream: BufReader<Box<dyn Stream>>,
+}
+
+/// What bytes go through: a socket, or TLS on one.
+trait Stream: Read + Write + Send {}
+
+impl<T: Read + Write + Send> Stream for T {}
+
+impl Tls {
+    /// By its name, and the authority that vouches for it.
+    pub(crate) fn new(authority: &CertificateDer<'_>, name: &str) -> anyhow::Result<Self> {
+        let mut roots = RootCertStore::empty();
+        roots.add(authority.clone().into_owned())?;
+        let config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+        Ok(Self { config: Arc::new(config), name: ServerName::try_from(name.to_owned())? })
+    }
 }
 
 impl Login {
     pub(crate) fn new(user: Option<String>, password: String) -> Self {
-        Self { known: Arc::new(Mutex::new((user, vec![password]))) }
+        Self { known: Arc::new(Mutex::new((user, vec![password]))), tls: None }
+    }
+
+    /// The same over TLS, or not.
+    pub(crate) fn over(self, tls: Option<Tls>) -> Self {
+        Self { tls, ..self }
     }
 
     /// Tries this password first from now on.
@@ -67,11 +101,19 @@ impl Login {
 impl Connection {
     /// Connects and logs in.
     pub(crate) fn open(address: SocketAddr, login: &Login) -> io::Result<Self> {
-        let stream = TcpStream::connect_timeout(&address, CONNECT_MAX)?;
-        stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(ANSWER_MAX))?;
-        stream.set_write_timeout(Some(ANSWER_MAX))?;
-        let mut connection = Self { stream: BufReader::new(stream) };
+        let socket = TcpStream::connect_timeout(&address, CONNECT_MAX)?;
+        socket.set_nodelay(true)?;
+        socket.set_read_timeout(Some(ANSWER_MAX))?;
+        socket.set_write_timeout(Some(ANSWER_MAX))?;
+        let plain = socket.try_clone()?;
+        let stream: Box<dyn Stream> = match &login.tls {
+            None => Box::new(plain),
+            Some(tls) => {
+                let session = ClientConnection::new(Arc::clone(&tls.config), tls.name.clone());
+                Box::new(StreamOwned::new(session.map_err(io::Error::other)?, plain))
+            }
+        };
+        let mut connection = Self { socket, stream: BufReader::new(stream) };
         let commands = login.commands();
         let mut refused = None;
         for command in &commands {
@@ -86,7 +128,7 @@ impl Connection {
 
     /// Waits so long for each answer.
     pub(crate) fn be_patient(&self, limit: Duration) -> io::Result<()> {
-        self.stream.get_ref().set_read_timeout(Some(limit))
+        self.socket.set_read_timeout(Some(limit))
     }
 
     /// Says a command and reads the answer.

@@ -9,4 +9,5 @@ mod network;
 mod nodes;
 mod operator;
 mod processes;
+mod skeleton;
 mod trial;

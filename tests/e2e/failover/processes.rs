@@ -2,8 +2,19 @@
 
 use serde_json::json;
 
-use super::trial::{Setup, check, sure};
-use crate::outage::faults;
+use super::trial::{NAME, Setup, Trial, check, namespace_of, sure};
+use crate::{
+    encrypted::{authority, secret},
+    outage::{faults, wire::Tls},
+};
+
+/// Freezes the primary until it is replaced.
+fn frozen(trial: &mut Trial) {
+    let primary = trial.primary();
+    let frozen = sure(faults::freeze(&trial.cluster.lab, &primary));
+    trial.is_replaced(&primary);
+    frozen.thaw();
+}
 
 #[test]
 fn a_primary_whose_process_is_killed_is_replaced() {
@@ -36,23 +47,26 @@ fn a_primary_whose_data_is_gone_when_its_container_starts_again_empties_nobody()
 
 #[test]
 fn a_primary_that_is_frozen_is_replaced_and_follows_when_it_is_thawed() {
-    check("frozen", &Setup::default(), |trial| {
-        let primary = trial.primary();
-        let frozen = sure(faults::freeze(&trial.cluster.lab, &primary));
-        trial.is_replaced(&primary);
-        frozen.thaw();
-    });
+    check("frozen", &Setup::default(), frozen);
 }
 
 #[test]
 fn a_frozen_primary_that_prefers_to_go_on_is_replaced_before_anybody_kills_it() {
     let setup = Setup { spec: json!({ "failover": { "mode": "Available" } }), ..Setup::default() };
-    check("frozen-available", &setup, |trial| {
-        let primary = trial.primary();
-        let frozen = sure(faults::freeze(&trial.cluster.lab, &primary));
-        trial.is_replaced(&primary);
-        frozen.thaw();
-    });
+    check("frozen-available", &setup, frozen);
+}
+
+#[test]
+fn a_frozen_primary_that_speaks_tls_is_replaced_and_follows_when_it_is_thawed() {
+    const CASE: &str = "frozen-tls";
+    let (authority, namespace) = (authority(), namespace_of(CASE));
+    let setup = Setup {
+        spec: json!({ "tls": { "secretName": format!("{NAME}-tls") } }),
+        manifest: Some(secret(&authority, NAME, &namespace)),
+        tls: Some(sure(Tls::new(authority.der(), &format!("{NAME}.{namespace}.svc")))),
+        ..Setup::default()
+    };
+    check(CASE, &setup, frozen);
 }
 
 #[test]

@@ -19,7 +19,7 @@ use crate::{
         seed::Chance,
         subject::{Subject, spread},
         wait::{PATIENCE, until},
-        wire::Login,
+        wire::{Login, Tls},
         writer::{Client, Writer},
     },
 };
@@ -34,7 +34,7 @@ const ENOUGH: usize = 25;
 /// Within this time things happen by chance: more than a heartbeat of anything.
 const JITTER: Duration = Duration::from_secs(2);
 
-const NAME: &str = "subject";
+pub(crate) const NAME: &str = "subject";
 
 /// A Redis to try something on.
 pub(crate) struct Setup {
@@ -44,7 +44,14 @@ pub(crate) struct Setup {
     pub(crate) spec: Value,
     /// What is applied before it.
     pub(crate) manifest: Option<Value>,
+    /// How clients make sure of the server, if they speak TLS to it.
+    pub(crate) tls: Option<Tls>,
+    /// Makes its objects in place of the operator, whom the spec keeps from it.
+    pub(crate) made_by: Option<Maker>,
 }
+
+/// Makes objects for a Redis with this spec.
+type Maker = fn(&Cluster, &Subject, &Value) -> Result<()>;
 
 /// One run of a case.
 pub(crate) struct Trial {
@@ -54,6 +61,8 @@ pub(crate) struct Trial {
     pub(crate) chance: Chance,
     /// How many pods there should be at the end.
     pub(crate) pods: usize,
+    /// Whether writes may be lost that no replica confirmed.
+    pub(crate) may_lose: bool,
     title: String,
     quorum: u64,
     writer: Option<Writer>,
@@ -65,8 +74,13 @@ pub(crate) struct Trial {
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { replicas: 2, spec: json!({}), manifest: None }
+        Self { replicas: 2, spec: json!({}), manifest: None, tls: None, made_by: None }
     }
+}
+
+/// Where a case takes place.
+pub(crate) fn namespace_of(case: &str) -> String {
+    format!("failover-{case}")
 }
 
 /// Runs a case with every seed: it is set up, `act` does something to it, and then
@@ -94,7 +108,7 @@ pub(crate) fn sure<T>(outcome: Result<T>) -> T {
 
 impl Trial {
     fn begin(cluster: &'static Cluster, case: &str, setup: &Setup, seed: u64) -> Result<Self> {
-        let namespace = cluster.namespace(&format!("failover-{case}"));
+        let namespace = cluster.namespace(&namespace_of(case));
         let lab = cluster.lab.clone();
         let subject = Subject { lab: lab.clone(), namespace: namespace.name.clone(), name: NAME.to_owned() };
         if let Some(manifest) = &setup.manifest {
@@ -102,11 +116,15 @@ impl Trial {
             manifest["metadata"]["namespace"] = json!(namespace.name);
             cluster.kubectl.apply(&manifest.to_string());
         }
-        subject.apply(&spread(setup.replicas, NAME, &setup.spec))?;
+        let spec = spread(setup.replicas, NAME, &setup.spec);
+        subject.apply(&spec)?;
+        if let Some(make) = setup.made_by {
+            make(cluster, &subject, &spec)?;
+        }
         let pods = usize::from(setup.replicas) + 1;
         subject.gets_well(pods)?;
         let (host, place) = HostPlace::off(cluster, subject.primary()?.node)?;
-        let (login, watch) = (subject.login()?, subject.watch());
+        let (login, watch) = (subject.login()?.over(setup.tls.clone()), subject.watch());
         // Half the replicas, rounded up, and one at least.
         let quorum = u64::from(setup.replicas.div_ceil(2).max(1));
         let client = Client {
@@ -121,6 +139,7 @@ impl Trial {
             title: format!("{case} with seed {seed}"),
             chance: Chance::new(seed),
             pods,
+            may_lose: true,
             quorum,
             writer: Some(Writer::start(client)),
             sampler: Some(Sampler::start(&lab, watch.seats(), &login)),
@@ -249,6 +268,12 @@ impl Trial {
             "{}: confirmed writes are lost: {:?}\n{log}{sampled}",
             self.title,
             lost.confirmed
+        );
+        ensure!(
+            self.may_lose || lost.plain.is_empty(),
+            "{}: writes are lost: {:?}\n{log}{sampled}",
+            self.title,
+            lost.plain
         );
         ensure!(two.is_empty(), "{}: two took writes at once: {two:?}\n{log}{sampled}", self.title);
         ensure!(
