@@ -7,8 +7,11 @@
 mod api;
 mod controllers;
 mod fields;
+pub mod models;
 mod schema;
 mod typed;
+mod world;
 
 pub use api::{ApiServer, Clock, Endpoint, Seen};
 pub use controllers::Controllers;
+pub use world::{Act, Application, Connection, Container, Event, Exec, Images, Volume};

@@ -1,0 +1,3 @@
+//! Models of what runs in containers.
+
+pub mod redis;
