@@ -14,4 +14,6 @@ mod world;
 
 pub use api::{ApiServer, Clock, Endpoint, Seen};
 pub use controllers::Controllers;
-pub use world::{Act, Application, Connection, Container, Event, Exec, Images, Volume};
+pub use world::{
+    Act, Application, Connection, Container, Event, Exec, Images, Network, NetworkStream, Process, Volume,
+};
