@@ -1,0 +1,122 @@
+//! What a server leaves in its directory, and finds there.
+
+use std::time::Duration;
+
+use super::{
+    Redis,
+    data::Snapshot,
+    resp::{self, Read, Words},
+};
+
+/// A copy of all data.
+const DUMP: &str = "dump.rdb";
+
+/// A copy of all data, and all that has changed since.
+const LOG: &str = "appendonly.aof";
+
+impl Redis {
+    /// Takes in what is there at the start.
+    pub(super) fn load(&mut self) {
+        if self.settings.is_on("appendonly") {
+            if let Some(bytes) = self.volume.read(LOG) {
+                self.replay(&bytes);
+            } else {
+                self.begin_log();
+            }
+            return;
+        }
+        let Some((snapshot, _)) = self.volume.read(DUMP).and_then(|bytes| Snapshot::read(&bytes)) else {
+            return;
+        };
+        self.data = snapshot.data;
+        if let Some((id, offset)) = snapshot.at {
+            if self.master.is_some() {
+                self.history.become_of(id, offset);
+                self.resumes = true;
+            } else {
+                self.history.before = Some((id, offset + 1));
+                self.history.offset = offset;
+            }
+            self.history.keep();
+        }
+    }
+
+    fn replay(&mut self, bytes: &[u8]) {
+        let Some((snapshot, mut at)) = Snapshot::read(bytes) else { return };
+        self.data = snapshot.data;
+        // The end may have been lost.
+        while let Read::Whole(words, length) = resp::command(bytes.get(at..).unwrap_or_default()) {
+            if let Some((name, arguments)) = words.split_first() {
+                self.data.run(&String::from_utf8_lossy(name).to_lowercase(), arguments);
+            }
+            at += length;
+        }
+    }
+
+    fn whole(&self, at: Option<(String, u64)>) -> Vec<u8> {
+        Snapshot { data: self.data.clone(), at }.to_bytes()
+    }
+
+    /// Writes all down that is known, as the beginning of the log.
+    pub(super) fn begin_log(&self) {
+        self.volume.write(LOG, self.whole(None));
+    }
+
+    /// Writes down what was done.
+    pub(super) fn log(&mut self, words: &Words) {
+        self.changes += 1;
+        if self.settings.is_on("appendonly") {
+            self.volume.append(LOG, &resp::encode(words));
+            if self.settings.text("appendfsync") == "always" {
+                self.volume.sync(LOG);
+            }
+        }
+    }
+
+    /// A copy of all data came from the primary.
+    pub(super) fn copied(&mut self, copy: &[u8]) {
+        self.volume.write(DUMP, copy.to_vec());
+        if self.settings.is_on("appendonly") {
+            self.begin_log();
+        }
+    }
+
+    fn save(&mut self) {
+        let at = self.history.keeps().then(|| (self.history.id.clone(), self.history.offset));
+        self.volume.write(DUMP, self.whole(at));
+        (self.changes, self.saved_at) = (0, self.now);
+    }
+
+    /// Saves when enough has changed for long enough.
+    pub(super) fn look_after_files(&mut self) {
+        if self.settings.text("appendfsync") == "everysec" {
+            self.volume.sync(LOG);
+        }
+        let passed = self.now.saturating_sub(self.saved_at);
+        if self.points().any(|(time, changes)| self.changes >= changes && passed > time) {
+            self.save();
+        }
+    }
+
+    /// After how long it saves, if so much has changed.
+    fn points(&self) -> impl Iterator<Item = (Duration, u64)> {
+        let numbers: Vec<u64> =
+            self.settings.text("save").split(' ').filter_map(|word| word.parse().ok()).collect();
+        let pairs: Vec<_> = numbers
+            .chunks_exact(2)
+            .filter_map(|pair| match pair {
+                [seconds, changes] => Some((Duration::from_secs(*seconds), *changes)),
+                _ => None,
+            })
+            .collect();
+        pairs.into_iter()
+    }
+
+    /// What is done when it is asked to end.
+    pub(super) fn save_at_end(&mut self) {
+        self.volume.sync(LOG);
+        if self.points().next().is_some() {
+            self.save();
+        }
+    }
+}
