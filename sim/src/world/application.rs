@@ -106,6 +106,12 @@ pub trait Application: Send {
     /// When it wants to hear [`Event::Due`]; asked after each event.
     fn due(&self) -> Option<Duration>;
 
+    /// Whether it listens on this port; on all unless it says so.
+    fn listens(&self, port: u16) -> bool {
+        let _ = port;
+        true
+    }
+
     /// Runs a command in its container, as probes do, which it answers itself. One that
     /// is frozen is not asked.
     fn exec(&mut self, now: Duration, command: &[String]) -> Exec;

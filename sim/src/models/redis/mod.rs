@@ -352,6 +352,10 @@ impl Application for Redis {
         waits.chain(self.copies_due()).chain(self.paused_until).chain([self.cron_at]).min()
     }
 
+    fn listens(&self, port: u16) -> bool {
+        ["port", "tls-port"].iter().any(|name| self.settings.number(name) == u64::from(port))
+    }
+
     fn exec(&mut self, _: Duration, _: &[String]) -> Exec {
         Exec::Ended { code: 0, message: None }
     }

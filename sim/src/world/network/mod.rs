@@ -93,7 +93,7 @@ impl Network {
         self.with(|state| state.release(address));
     }
 
-    /// Starts a process at an address on a node. It listens on all its ports, unless
+    /// Starts a process at an address on a node. It listens as it says, unless
     /// another one there came first.
     #[must_use]
     pub fn start(&self, node: &str, address: IpAddr, application: Box<dyn Application>) -> Process {

@@ -41,6 +41,11 @@ pub(super) struct Running {
 }
 
 impl Running {
+    /// The kernel knows where it listens, also while it is frozen.
+    pub(super) fn listens(&self, port: u16) -> bool {
+        self.application.listens(port)
+    }
+
     /// Keeps an event for later. What comes on one connection is read at once.
     fn keep(&mut self, event: Event) {
         if let Event::Received { connection, bytes } = &event {

@@ -290,8 +290,12 @@ impl State {
         match segment {
             Segment::Knock => {
                 let (dialer, address) = (link.end(from).map(|end| end.address), link.to);
-                let there = self.addresses.get(&address.ip()).and_then(|place| place.processes.first());
-                match (there.copied(), dialer) {
+                let there = self.addresses.get(&address.ip()).map(|place| place.processes.as_slice());
+                let listens = |process: &Process| {
+                    self.processes.get(process).is_some_and(|running| running.listens(address.port()))
+                };
+                let process = there.unwrap_or_default().iter().copied().find(listens);
+                match (process, dialer) {
                     (Some(process), Some(dialer)) => self.accept(process, number, dialer, address),
                     _ => self.send(number, to, Segment::Refused),
                 }
