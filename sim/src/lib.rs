@@ -13,7 +13,7 @@ mod typed;
 mod world;
 
 pub use api::{ApiServer, Clock, Endpoint, Seen};
-pub use controllers::Controllers;
+pub use controllers::{Controllers, World};
 pub use world::{
     Act, Application, Connection, Container, Event, Exec, Images, Network, NetworkStream, Process, Volume,
 };

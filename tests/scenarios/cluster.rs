@@ -25,7 +25,7 @@ pub(crate) async fn new(prepared: &Prepared, seed: u64, trace: &Trace) -> Result
         noted.note(&format!("{user} {} {} {}", seen.method, seen.path, seen.code));
         noted.add(seen.body);
     });
-    tokio::spawn(Controllers::new(cluster.clone()).run());
+    tokio::spawn(Controllers::without_applications(cluster.clone()).run());
     let client = cluster.administrator();
     for name in NODES {
         let node = json!({

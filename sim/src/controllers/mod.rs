@@ -7,11 +7,14 @@ mod claims;
 mod definitions;
 mod endpoints;
 mod garbage;
+mod kubelet;
 mod namespaces;
-mod pods;
 mod stateful_sets;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -20,8 +23,12 @@ use tokio::{
     time::{Instant, sleep, sleep_until},
 };
 
-use crate::api::{ApiServer, Place, Resource, State, Stored, Writing};
-use pods::Pods;
+use crate::{
+    api::{ApiServer, Place, Resource, State, Stored, Writing},
+    world::{Application, Container, Images, Network},
+};
+use kubelet::Kubelets;
+pub use kubelet::World;
 
 /// Who controllers are to field managers.
 const MANAGER: &str = "kube-controller-manager";
@@ -33,37 +40,62 @@ const NOTICE: Duration = Duration::from_millis(5);
 pub struct Controllers {
     api: ApiServer,
     changed: Arc<Notify>,
-    pods: Pods,
+    network: Network,
+    kubelets: Arc<Mutex<Kubelets>>,
+}
+
+/// Knows no images.
+struct Nothing;
+
+impl Images for Nothing {
+    fn start(&self, _: &Container<'_>) -> Option<Box<dyn Application>> {
+        None
+    }
 }
 
 impl Controllers {
-    /// Controllers of the cluster of this API server.
+    /// Controllers of the cluster of this API server, whose containers run as these
+    /// images say. [`Network::run`] is to run, too.
     #[must_use]
-    pub fn new(api: ApiServer) -> Self {
+    pub fn new(api: ApiServer, network: Network, images: Arc<dyn Images>) -> Self {
         let changed = api.state().notify();
-        Self { api, changed, pods: Pods::default() }
+        let kubelets = Kubelets::new(&mut api.state(), network.clone(), images);
+        Self { api, changed, network, kubelets: Arc::new(Mutex::new(kubelets)) }
+    }
+
+    /// Controllers of a cluster in whose containers nothing runs.
+    #[must_use]
+    pub fn without_applications(api: ApiServer) -> Self {
+        Self::new(api, Network::new(0), Arc::new(Nothing))
+    }
+
+    /// The nodes of the cluster, and what runs there.
+    #[must_use]
+    pub fn world(&self) -> World {
+        World::new(Arc::clone(&self.kubelets), self.network.clone())
     }
 
     /// Controls for ever.
-    pub async fn run(mut self) {
+    pub async fn run(self) {
+        let ended = self.network.endings();
         loop {
-            let due = self.step();
-            let changed = self.changed.notified();
-            match due {
-                Some(due) => tokio::select! {
-                    biased;
-                    () = changed => {}
-                    () = sleep_until(due) => {}
-                },
-                None => changed.await,
+            let due = self.run_pods();
+            let changed = tokio::select! {
+                biased;
+                () = self.changed.notified() => true,
+                () = ended.notified() => false,
+                () = until(due) => false,
+            };
+            if changed {
+                let more = self.api.state().random() % 1_000;
+                sleep(NOTICE + NOTICE.mul_f64(more as f64 / 1_000.0)).await;
+                self.step();
             }
-            let more = self.api.state().random() % 1_000;
-            sleep(NOTICE + NOTICE.mul_f64(more as f64 / 1_000.0)).await;
         }
     }
 
-    /// Does what is to be done now, and says when there is more.
-    fn step(&mut self) -> Option<Instant> {
+    /// Does what is to be done after a change.
+    fn step(&self) {
         let mut state = self.api.state();
         let state = &mut *state;
         definitions::step(state);
@@ -71,9 +103,22 @@ impl Controllers {
         garbage::step(state);
         claims::step(state);
         stateful_sets::step(state);
-        let due = self.pods.step(state);
+        self.kubelets.lock().unwrap_or_else(PoisonError::into_inner).step(state);
         endpoints::step(state);
-        due
+    }
+
+    /// Does what is to be done now for pods, and says when there is more.
+    fn run_pods(&self) -> Option<Instant> {
+        let mut state = self.api.state();
+        let due = self.kubelets.lock().unwrap_or_else(PoisonError::into_inner).step(&mut state);
+        due.map(|due| self.network.instant(due))
+    }
+}
+
+async fn until(due: Option<Instant>) {
+    match due {
+        Some(due) => sleep_until(due).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -19,7 +19,7 @@ async fn client() -> Client {
     let Some(path) = env::var_os(CLUSTER) else {
         let clock: operlet_sim::Clock = Arc::new(jiff::Timestamp::now);
         let server = ApiServer::new(clock, 1);
-        tokio::spawn(Controllers::new(server.clone()).run());
+        tokio::spawn(Controllers::without_applications(server.clone()).run());
         return server.administrator();
     };
     let file = Kubeconfig::read_from(path).expect("the file of the cluster");

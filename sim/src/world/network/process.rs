@@ -202,6 +202,9 @@ impl State {
     }
 
     fn exit(&mut self, process: Process, code: i32) {
+        if !self.processes.contains_key(&process) {
+            return;
+        }
         for (link, side) in self.take_away(process) {
             self.close(link, side);
         }
