@@ -92,20 +92,18 @@ impl Probe {
             return None;
         }
         let asking = self.asking.take().unwrap_or(Asking { until: now + self.timeout, again: now });
-        let answer = match (self.ask(process, tools), process) {
-            (Some(Exec::Ended { code, message: left }), _) => {
-                if left.is_some() {
-                    *message = left;
-                }
+        let answer = match self.ask(process, tools) {
+            Some(Exec::Ended { code, message: left }) => {
+                *message = left.or_else(|| message.take());
                 Some(code == 0)
             }
-            (Some(Exec::Running), _) if now >= asking.until => Some(false),
-            (Some(Exec::Running), _) => {
+            Some(Exec::Running) if now >= asking.until => Some(false),
+            Some(Exec::Running) => {
                 self.asking = Some(Asking { again: (now + AGAIN).min(asking.until), ..asking });
                 return None;
             }
             // Nobody runs anything in a container that has ended.
-            (None, _) => None,
+            None => None,
         };
         // Of the times that came and went while the command ran, one is made up for.
         self.next += self.period;

@@ -373,3 +373,33 @@ async fn files_follow_their_objects_after_a_while() {
     seconds(92.0).await;
     assert_eq!((volume.read("key"), volume.read("gone")), (Some(b"new".to_vec()), None));
 }
+
+/// All objects after an eventful while.
+fn outcome() -> Vec<Value> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+    runtime.unwrap().block_on(async {
+        let cluster = Cluster::new();
+        cluster.pod(json!({
+            "startupProbe": { "exec": { "command": ["started"] }, "periodSeconds": 1 },
+            "livenessProbe": { "exec": { "command": ["live"] }, "periodSeconds": 1 },
+        }));
+        seconds(30.0).await;
+        cluster.world.kill("default", "pod", "main");
+        seconds(30.0).await;
+        cluster.world.freeze("default", "pod", "main");
+        seconds(60.0).await;
+        cluster.world.cut_power("one");
+        seconds(60.0).await;
+        cluster.world.restore_power("one");
+        seconds(600.0).await;
+        cluster.api.objects()
+    })
+}
+
+#[test]
+fn a_seed_decides_what_becomes_of_pods() {
+    let (once, again) = (outcome(), outcome());
+    assert_eq!(once, again);
+    let pod = once.iter().find(|object| object["kind"] == "Pod").unwrap();
+    assert_eq!(pod["status"]["containerStatuses"][0]["restartCount"], json!(3));
+}
