@@ -8,25 +8,45 @@ use kube::{
     api::{DynamicObject, Patch, PatchParams},
     core::{ApiResource, GroupVersionKind},
 };
-use operlet_sim::{ApiServer, Clock, Controllers};
+use operlet_sim::{ApiServer, Clock, Controllers, Network, World};
 use serde_json::{Map, Value, json};
 
-use crate::{prepared::Prepared, trace::Trace};
+use crate::{invariants::Invariants, prepared::Prepared, server::Servers, trace::Trace};
 
-const NODES: [&str; 3] = ["one", "two", "three"];
+/// The nodes of every cluster.
+pub(crate) const NODES: [&str; 3] = ["one", "two", "three"];
+
+/// The class of volumes of every cluster.
+pub(crate) const STORAGE: &str = "standard";
+
+/// A cluster, and what is beside its API server.
+#[derive(Clone)]
+pub(crate) struct Cluster {
+    pub(crate) server: ApiServer,
+    pub(crate) network: Network,
+    pub(crate) world: World,
+    pub(crate) servers: Servers,
+    pub(crate) invariants: Invariants,
+}
 
 /// Makes one.
-pub(crate) async fn new(prepared: &Prepared, seed: u64, trace: &Trace) -> Result<ApiServer> {
+pub(crate) async fn new(prepared: &Prepared, seed: u64, trace: &Trace) -> Result<Cluster> {
     let clock: Clock = Arc::new(jiff::Timestamp::now);
-    let cluster = ApiServer::new(clock, seed);
-    let noted = trace.clone();
-    cluster.observe(move |seen| {
+    let server = ApiServer::new(clock, seed);
+    let (network, servers) = (Network::new(seed), Servers::default());
+    let invariants = Invariants::new(servers.clone());
+    let (noted, held) = (trace.clone(), invariants.clone());
+    server.observe(move |seen| {
         let user = seen.user.rsplit(':').next().unwrap_or_default();
         noted.note(&format!("{user} {} {} {}", seen.method, seen.path, seen.code));
         noted.add(seen.body);
+        held.see(seen);
     });
-    tokio::spawn(Controllers::without_applications(cluster.clone()).run());
-    let client = cluster.administrator();
+    tokio::spawn(network.clone().run());
+    let controllers = Controllers::new(server.clone(), network.clone(), Arc::new(servers.clone()));
+    let world = controllers.world();
+    tokio::spawn(controllers.run());
+    let client = server.administrator();
     for name in NODES {
         let node = json!({
             "apiVersion": "v1", "kind": "Node", "metadata": { "name": name },
@@ -35,10 +55,15 @@ pub(crate) async fn new(prepared: &Prepared, seed: u64, trace: &Trace) -> Result
         apply(&client, &node).await?;
         api(&client, &node).patch_status(name, &params(), &Patch::Apply(&node)).await?;
     }
+    let class = json!({
+        "apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "metadata": { "name": STORAGE },
+        "provisioner": "example.com/volumes", "allowVolumeExpansion": true,
+    });
+    apply(&client, &class).await?;
     for object in &prepared.objects {
         apply(&client, object).await?;
     }
-    Ok(cluster)
+    Ok(Cluster { server, network, world, servers, invariants })
 }
 
 fn params() -> PatchParams {
@@ -51,7 +76,7 @@ pub(crate) fn api(client: &Client, object: &Value) -> Api<DynamicObject> {
     let (group, version) = text("/apiVersion").split_once('/').unwrap_or(("", text("/apiVersion")));
     let kind = GroupVersionKind::gvk(group, version, text("/kind"));
     let plural = match text("/kind") {
-        "Redis" => "redises".to_owned(),
+        kind if kind.ends_with('s') => format!("{}es", kind.to_lowercase()),
         kind => format!("{}s", kind.to_lowercase()),
     };
     let resource = ApiResource::from_gvk_with_plural(&kind, &plural);
@@ -77,7 +102,7 @@ const TOLD: [&str; 2] = ["Event", "Lease"];
 const PODS: &str = "10.244.";
 
 /// Fields that differ by chance or by time.
-const CHANCE: [&str; 14] = [
+const CHANCE: [&str; 16] = [
     "uid",
     "resourceVersion",
     "creationTimestamp",
@@ -92,6 +117,8 @@ const CHANCE: [&str; 14] = [
     "clusterIPs",
     "nodeName",
     "since",
+    "runID",
+    "replid",
 ];
 
 /// All objects, without what differs by chance.

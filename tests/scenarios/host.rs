@@ -1,8 +1,14 @@
 //! The host, put together as `operlet run` does, with a simulated cluster in place of
 //! a real one.
 
-use std::{io, net::SocketAddr, sync::Arc};
+use std::{
+    future::pending,
+    io,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::Arc,
+};
 
+use anyhow::{Context as _, Result};
 use futures::{FutureExt as _, future::BoxFuture};
 use kube::Client;
 use operlet::{
@@ -12,10 +18,11 @@ use operlet::{
     lease::{Lease, LeaseOptions},
     metrics::Metrics,
 };
-use operlet_sim::ApiServer;
+use operlet_sim::{ApiServer, Network};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::plug::Plug;
+use crate::{cluster::Cluster, plug::Plug, prepared::Prepared};
 
 /// The namespace of the host.
 pub(crate) const NAMESPACE: &str = "operlet-system";
@@ -23,55 +30,87 @@ pub(crate) const NAMESPACE: &str = "operlet-system";
 /// Who the host is to the API server.
 pub(crate) const USER: &str = "system:serviceaccount:operlet-system:operlet";
 
-struct Cluster {
+struct Line {
     server: ApiServer,
     plug: Plug,
 }
 
-impl Connect for Cluster {
+impl Connect for Line {
     fn connect(&self, user: Option<&str>) -> Result<Client, kube::Error> {
         Ok(self.plug.client(&self.server, USER, user))
     }
 }
 
-/// A network on which nobody listens.
-struct Nobody;
+/// Where hosts are: on a node of their own.
+pub(crate) const NODE: &str = "host";
 
-impl Dial for Nobody {
-    fn dial(&self, _: SocketAddr) -> BoxFuture<'_, io::Result<BoxStream>> {
-        async { Err(io::ErrorKind::ConnectionRefused.into()) }.boxed()
+const ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 9, 0, 2));
+
+/// A host's way to pods. One that is cut off does not say anything any more.
+struct Way {
+    network: Network,
+    plug: Plug,
+}
+
+impl Dial for Way {
+    fn dial(&self, to: SocketAddr) -> BoxFuture<'_, io::Result<BoxStream>> {
+        async move {
+            if self.plug.is_cut() {
+                return pending().await;
+            }
+            let stream = self.network.stream(NODE, ADDRESS, to).await?;
+            Ok(Box::new(stream) as BoxStream)
+        }
+        .boxed()
     }
 }
 
-/// Runs a host until it is told to stop; then what is under way is finished and the
-/// Lease given back.
-pub(crate) async fn run(
-    server: ApiServer,
-    plug: Plug,
-    engine: Engine,
-    instance: &str,
+/// A host that runs.
+pub(crate) struct Host {
+    pub(crate) plug: Plug,
     stop: CancellationToken,
-) {
+    running: JoinHandle<()>,
+}
+
+impl Host {
+    pub(crate) fn start(cluster: &Cluster, prepared: &Prepared, plug: Plug, instance: String) -> Self {
+        let stop = CancellationToken::new();
+        cluster.network.assign(ADDRESS, NODE);
+        let way = Way { network: cluster.network.clone(), plug: plug.clone() };
+        let line = Line { server: cluster.server.clone(), plug: plug.clone() };
+        let run = run(line, way, prepared.engine.clone(), instance, stop.clone());
+        Self { plug, stop, running: tokio::spawn(run) }
+    }
+
+    /// Crashes it: it says nothing more to anybody.
+    pub(crate) fn crash(self) -> Plug {
+        self.plug.cut();
+        self.running.abort();
+        self.plug
+    }
+
+    /// Stops it: what is under way is finished and the Lease given back.
+    pub(crate) async fn stop(self) -> Result<()> {
+        self.stop.cancel();
+        self.running.await.context("the host panicked")
+    }
+}
+
+async fn run(line: Line, way: Way, engine: Engine, instance: String, stop: CancellationToken) {
     let metrics = Metrics::new();
-    let connect: Arc<dyn Connect> = Arc::new(Cluster { server, plug });
+    let connect: Arc<dyn Connect> = Arc::new(line);
     let client = connect.connect(None).expect("a client of the simulation");
     let options = LeaseOptions {
         client,
         namespace: NAMESPACE.to_owned(),
-        identity: instance.to_owned(),
+        identity: instance.clone(),
         metrics: metrics.clone(),
     };
     let lease = Lease::new(options);
     let leadership = lease.leadership();
     let clients = Clients::new(connect, NAMESPACE, leadership.clone(), metrics);
-    let exchanges = Exchanges::new(Arc::new(Nobody), ConnectionLimits::default());
-    let options = SupervisorOptions {
-        clients,
-        engine,
-        exchanges,
-        namespace: NAMESPACE.to_owned(),
-        instance: instance.to_owned(),
-    };
+    let exchanges = Exchanges::new(Arc::new(way), ConnectionLimits::default());
+    let options = SupervisorOptions { clients, engine, exchanges, namespace: NAMESPACE.to_owned(), instance };
     let supervisor = Supervisor::new(options).expect("a supervisor");
     let release = CancellationToken::new();
     let kept = tokio::spawn(lease.keep(release.clone()));

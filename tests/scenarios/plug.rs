@@ -104,7 +104,7 @@ impl Plug {
         self.0.cut.store(true, Ordering::Relaxed);
     }
 
-    fn is_cut(&self) -> bool {
+    pub(crate) fn is_cut(&self) -> bool {
         self.0.cut.load(Ordering::Relaxed)
     }
 

@@ -6,10 +6,12 @@ use anyhow::{Context as _, Result};
 use kube::{Client, api::DeleteParams};
 use operlet_sim::ApiServer;
 use serde_json::{Value, json};
-use tokio::{task::JoinHandle, time::sleep};
-use tokio_util::sync::CancellationToken;
+use tokio::time::sleep;
 
-use crate::{cluster, determinism, host, outcome::Outcome, plug::Plug, prepared::Prepared, trace::Trace};
+use crate::{
+    cluster, determinism, host::Host, outcome::Outcome, plug::Plug, prepared::Prepared, survival,
+    trace::Trace,
+};
 
 /// How long things go wrong.
 const TROUBLE: Duration = Duration::from_secs(20);
@@ -30,6 +32,8 @@ pub(crate) enum Fault {
     CrashAfter(u64),
     /// Requests are slow, lost and refused, answers too, and watches break off.
     BadWeather,
+    /// Pods, nodes and the network fail, the host crashes, and people change things.
+    Incidents,
 }
 
 /// Runs a seed.
@@ -47,21 +51,6 @@ pub(crate) fn run(prepared: &Prepared, seed: u64, fault: Fault, shown: bool) -> 
     })
 }
 
-/// A host that runs.
-struct Host {
-    plug: Plug,
-    stop: CancellationToken,
-    running: JoinHandle<()>,
-}
-
-impl Host {
-    fn start(server: &ApiServer, prepared: &Prepared, plug: Plug, instance: &'static str) -> Self {
-        let stop = CancellationToken::new();
-        let run = host::run(server.clone(), plug.clone(), prepared.engine.clone(), instance, stop.clone());
-        Self { plug, stop, running: tokio::spawn(run) }
-    }
-}
-
 /// What must be there at the end of every run, that of the reference included.
 fn missing(end: &[(String, Value)]) -> Vec<String> {
     let condition = |object: &str, kind: &str, status: &str| {
@@ -75,12 +64,12 @@ fn missing(end: &[(String, Value)]) -> Vec<String> {
         (!good).then(|| format!("{object} does not say {kind}={status} at the end"))
     };
     let pods = (0..3).map(|ordinal| condition(&format!("Pod/default/cache-{ordinal}"), "Ready", "True"));
-    // Nobody answers in these pods yet, so that there is no primary.
     let said = [
         condition("Operlet//redis", "Ready", "True"),
         condition("Operlet//redis", "Authorized", "True"),
         condition("Redis/default/cache", "Reconciled", "True"),
-        condition("Redis/default/cache", "PrimaryAvailable", "False"),
+        condition("Redis/default/cache", "PrimaryAvailable", "True"),
+        condition("Redis/default/cache", "Ready", "True"),
     ];
     let left = end.iter().filter(|(name, _)| name.contains("/gone"));
     let left = left.map(|(name, _)| Some(format!("{name} is left of what was deleted")));
@@ -117,21 +106,22 @@ async fn people(server: &ApiServer, client: &Client, fault: Fault) -> Result<()>
 }
 
 async fn scenario(prepared: &Prepared, fault: Fault, trace: &Trace, outcome: &mut Outcome) -> Result<()> {
-    let server = cluster::new(prepared, outcome.seed, trace).await?;
+    let cluster = cluster::new(prepared, outcome.seed, trace).await?;
+    let server = &cluster.server;
     let client = server.administrator();
     let plug = match fault {
         Fault::Nothing => Plug::default(),
         Fault::CrashAfter(writes) => Plug::cut_after(writes),
         Fault::BadWeather => Plug::in_bad_weather(outcome.seed, TROUBLE),
+        Fault::Incidents => return survival::scenario(&cluster, prepared, trace, outcome).await,
     };
-    let mut host = Host::start(&server, prepared, plug, "one");
-    people(&server, &client, fault).await?;
+    let mut host = Host::start(&cluster, prepared, plug, "one".to_owned());
+    people(server, &client, fault).await?;
     if let Fault::CrashAfter(_) = fault {
         // One that has not written so often by then crashes all the same.
-        host.plug.cut();
-        outcome.writes += host.plug.writes();
+        outcome.writes += host.crash().writes();
         trace.note("another host");
-        host = Host::start(&server, prepared, Plug::default(), "two");
+        host = Host::start(&cluster, prepared, Plug::default(), "two".to_owned());
     }
     sleep(REST).await;
     let before = host.plug.writes();
@@ -141,12 +131,11 @@ async fn scenario(prepared: &Prepared, fault: Fault, trace: &Trace, outcome: &mu
         outcome.problems.push(format!("{} writes while nothing changed", after - before));
     }
     outcome.writes += after;
-    outcome.end = cluster::end(&server);
+    outcome.end = cluster::end(server);
     trace.add(serde_json::to_string(&outcome.end)?.as_bytes());
     outcome.problems.extend(missing(&outcome.end));
     let cache = redis("cache", &json!({}));
     let found = cluster::api(&client, &cache).get("cache").await.context("the resource is not there")?;
     trace.note(&found.data.get("status").map(Value::to_string).unwrap_or_default());
-    host.stop.cancel();
-    host.running.await.context("the host panicked")
+    host.stop().await
 }

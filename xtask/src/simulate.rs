@@ -20,7 +20,7 @@ pub(crate) struct Simulate {
     #[arg(long, default_value_t = 1)]
     first: u64,
     /// One seed, with all that happens
-    #[arg(long, conflicts_with_all = ["seeds", "first"])]
+    #[arg(long, conflicts_with_all = ["seeds", "first", "twice"])]
     seed: Option<u64>,
     /// Run each seed twice: the same must happen
     #[arg(long)]

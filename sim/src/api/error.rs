@@ -1,5 +1,6 @@
 //! Refusals, as the API server words them.
 
+use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::registry::Resource;
@@ -256,6 +257,11 @@ impl Refusal {
 
     pub(crate) fn internal(message: impl Into<String>) -> Self {
         Self::new(500, "InternalError", message.into())
+    }
+
+    /// Its status code in HTTP.
+    pub(crate) fn status(&self) -> StatusCode {
+        StatusCode::from_u16(self.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
     /// As the `Status` that is sent.

@@ -21,7 +21,7 @@ pub(crate) struct Watching {
     /// What is told at once.
     pub(crate) first: Vec<Bytes>,
     /// What comes later, with the version that it brings.
-    pub(crate) then: Option<mpsc::UnboundedReceiver<(u64, Bytes)>>,
+    pub(crate) then: Option<mpsc::Receiver<Bytes>>,
     pub(crate) api_version: String,
     pub(crate) kind: String,
 }

@@ -109,11 +109,10 @@ impl Row {
     fn resource(&self) -> Resource {
         let definition = format!("io.k8s.{}.{}.{}", self.package, self.version, self.kind);
         let schema = kubernetes();
-        let pointer = |path: &str| path.to_owned();
         let scaled = ["StatefulSet", "Deployment", "ReplicaSet"].contains(&self.kind);
         let scale = scaled.then(|| Scale {
-            replicas: pointer("/spec/replicas"),
-            status: pointer("/status/replicas"),
+            replicas: "/spec/replicas".to_owned(),
+            status: "/status/replicas".to_owned(),
             selector: None,
         });
         Resource {

@@ -1,5 +1,7 @@
 //! From a request to its answer.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -28,11 +30,6 @@ pub(crate) enum Answer {
 impl Answer {
     fn json(value: &Value) -> Self {
         Self::Whole(StatusCode::OK, value.to_string().into())
-    }
-
-    pub(crate) fn refused(refusal: &Refusal) -> Self {
-        let code = StatusCode::from_u16(refusal.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        Self::Whole(code, refusal.to_json().to_string().into())
     }
 
     fn written(written: &Written, options: &Options) -> Self {
@@ -92,46 +89,55 @@ impl State {
         if target.subresource.is_some() && !resource.has_status {
             return Err(Refusal::unknown_path());
         }
+        self.act(method, &resource, target, asked, content_type, body)
+    }
+
+    /// Does it to objects of this kind: whoever asks may.
+    fn act(
+        &mut self,
+        method: &Method,
+        resource: &Arc<Resource>,
+        target: &Target,
+        asked: &Asked,
+        content_type: &str,
+        body: &[u8],
+    ) -> Result<Answer, Refusal> {
         let options = &asked.options;
         match (method.as_str(), &target.name) {
-            ("GET", _) if options.watch => Ok(Answer::Watch(self.watch(&resource, target, options)?)),
-            ("GET", None) => Ok(Answer::Whole(StatusCode::OK, self.list(&resource, target, options)?)),
+            ("GET", _) if options.watch => Ok(Answer::Watch(self.watch(resource, target, options)?)),
+            ("GET", None) => Ok(Answer::Whole(StatusCode::OK, self.list(resource, target, options)?)),
             ("GET", Some(name)) => {
-                let stored = self.existing(&resource, &place(&resource, target, name))?;
+                let stored = self.existing(resource, &place(resource, target, name))?;
                 Ok(Answer::Whole(StatusCode::OK, one(&stored, options)))
             }
             ("POST", None) => {
-                let written = self.create(
-                    &resource,
-                    target.namespace.as_deref(),
-                    read(body)?,
-                    &writing(asked, target),
-                )?;
+                let written =
+                    self.create(resource, target.namespace.as_deref(), read(body)?, &writing(asked, target))?;
                 Ok(Answer::written(&written, options))
             }
             ("PUT", Some(name)) => {
-                let place = place(&resource, target, name);
-                let written = self.update(&resource, &place, read(body)?, &writing(asked, target))?;
+                let place = place(resource, target, name);
+                let written = self.update(resource, &place, read(body)?, &writing(asked, target))?;
                 Ok(Answer::written(&written, options))
             }
             ("PATCH", Some(name)) => {
-                let place = place(&resource, target, name);
-                let written = self.patched(&resource, &place, asked, target, content_type, body)?;
+                let place = place(resource, target, name);
+                let written = self.patched(resource, &place, asked, target, content_type, body)?;
                 Ok(Answer::written(&written, options))
             }
             ("DELETE", Some(name)) => {
                 let deleted =
-                    self.delete(&resource, &place(&resource, target, name), &deleting(options, body)?)?;
-                Ok(gone(&resource, &deleted, options))
+                    self.delete(resource, &place(resource, target, name), &deleting(options, body)?)?;
+                Ok(gone(resource, &deleted, options))
             }
-            ("DELETE", None) => self.delete_all(&resource, target, options, body),
+            ("DELETE", None) => self.delete_all(resource, target, options, body),
             _ => Err(Refusal::method_not_allowed()),
         }
     }
 
     fn patched(
         &mut self,
-        resource: &std::sync::Arc<Resource>,
+        resource: &Arc<Resource>,
         place: &Place,
         asked: &Asked,
         target: &Target,
@@ -176,7 +182,7 @@ impl State {
 
     fn delete_all(
         &mut self,
-        resource: &std::sync::Arc<Resource>,
+        resource: &Arc<Resource>,
         target: &Target,
         options: &Options,
         body: &[u8],
@@ -196,7 +202,7 @@ impl State {
     fn scale(
         &mut self,
         method: &Method,
-        resource: &std::sync::Arc<Resource>,
+        resource: &Arc<Resource>,
         target: &Target,
         asked: &Asked,
         content_type: &str,
@@ -238,12 +244,7 @@ impl State {
     }
 
     /// Deletes a pod if the budgets for disruptions have room for it.
-    fn evict(
-        &mut self,
-        resource: &std::sync::Arc<Resource>,
-        target: &Target,
-        body: &[u8],
-    ) -> Result<Answer, Refusal> {
+    fn evict(&mut self, resource: &Arc<Resource>, target: &Target, body: &[u8]) -> Result<Answer, Refusal> {
         let name = target.name.as_deref().unwrap_or_default();
         let place = place(resource, target, name);
         let pod = self.existing(resource, &place)?;

@@ -27,7 +27,7 @@ use tower::{BoxError, Service};
 use super::{
     access::ADMINISTRATOR,
     read::Watching,
-    request::{Asked, Path},
+    request::Asked,
     route::Answer,
     state::{Clock, Seen, State},
     watch::bookmark,
@@ -115,10 +115,10 @@ impl ApiServer {
                 let frames = told.map(|line| Ok::<_, Infallible>(Frame::data(line)));
                 (http::StatusCode::OK, StreamBody::new(frames).boxed_unsync())
             }
-            Err(refusal) => match Answer::refused(&refusal) {
-                Answer::Whole(code, body) => (code, Full::new(body).boxed_unsync()),
-                Answer::Watch(_) => (http::StatusCode::INTERNAL_SERVER_ERROR, Full::default().boxed_unsync()),
-            },
+            Err(refusal) => {
+                let body = Full::new(refusal.to_json().to_string().into());
+                (refusal.status(), body.boxed_unsync())
+            }
         };
         let path = head.uri.path_and_query().map_or_else(|| head.uri.path(), http::uri::PathAndQuery::as_str);
         self.state().see(&Seen {
@@ -149,7 +149,6 @@ impl ApiServer {
             api_version,
             kind,
         };
-        debug_assert!(matches!(asked.path, Path::Objects(_)), "only objects are watched");
         first.chain(line.lines()).boxed()
     }
 }
@@ -157,7 +156,7 @@ impl ApiServer {
 /// What is left of a watch.
 struct Line {
     server: ApiServer,
-    receiver: mpsc::UnboundedReceiver<(u64, Bytes)>,
+    receiver: mpsc::Receiver<Bytes>,
     end: Instant,
     /// When to say next how far it has come.
     bookmark: Option<Instant>,
@@ -171,7 +170,7 @@ impl Line {
             let next = line.bookmark.map_or(line.end, |bookmark| bookmark.min(line.end));
             tokio::select! {
                 biased;
-                event = line.receiver.recv() => event.map(|(_, event)| (event, line)),
+                event = line.receiver.recv() => event.map(|event| (event, line)),
                 () = sleep_until(next) => {
                     if next >= line.end {
                         return None;
@@ -188,7 +187,7 @@ impl Line {
     fn come_so_far(&mut self) -> Bytes {
         let state = self.server.state();
         let mut lines = Vec::new();
-        while let Ok((_, event)) = self.receiver.try_recv() {
+        while let Ok(event) = self.receiver.try_recv() {
             lines.extend_from_slice(&event);
         }
         lines.extend_from_slice(&bookmark(&self.api_version, &self.kind, state.store.version(), false));

@@ -6,8 +6,9 @@ use serde_json::Value;
 use super::{error::Cause, quantity};
 use crate::schema::{Map, Scalar, Schema, Type, TypeId};
 
-/// Takes out the fields that the type does not declare, writes quantities in their one form, and takes out of Kubernetes' own fields
-/// those that are empty: Go does not write them.
+/// Takes out the fields that the type does not declare, writes quantities in their one
+/// form, and takes out of Kubernetes' own fields those that are empty: Go does not
+/// write them.
 pub(crate) fn prune(schema: &Schema, id: TypeId, value: &mut Value) {
     match (schema.get(id), value) {
         (Type::Map(map), Value::Object(object)) => {

@@ -49,9 +49,12 @@ pub(crate) struct State {
     observer: Option<Observer>,
 }
 
+/// How many events wait at most for one who watches.
+const EVENTS: usize = 4_096;
+
 struct Watcher {
     wanted: Wanted,
-    sender: mpsc::UnboundedSender<(u64, Bytes)>,
+    sender: mpsc::Sender<Bytes>,
 }
 
 /// The namespaces that every cluster has.
@@ -154,13 +157,14 @@ impl State {
             self.define(change);
         }
         self.watchers.retain(|watcher| match watcher.wanted.event(change) {
-            Some(event) => watcher.sender.send((change.now.version, event)).is_ok(),
+            // Whoever does not keep up must watch anew.
+            Some(event) => watcher.sender.try_send(event).is_ok(),
             None => !watcher.sender.is_closed(),
         });
     }
 
-    pub(crate) fn add_watcher(&mut self, wanted: Wanted) -> mpsc::UnboundedReceiver<(u64, Bytes)> {
-        let (sender, receiver) = mpsc::unbounded_channel();
+    pub(crate) fn add_watcher(&mut self, wanted: Wanted) -> mpsc::Receiver<Bytes> {
+        let (sender, receiver) = mpsc::channel(EVENTS);
         self.watchers.push(Watcher { wanted, sender });
         receiver
     }

@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::{
     Field, List, ListMerge, Map, Scalar, Schema, Type, TypeId,
     kubernetes::{kubernetes, named},
+    names,
 };
 
 /// What every object has, whether its definition says so or not.
@@ -84,14 +85,7 @@ fn read(schema: &mut Schema, structural: &Value) -> Type {
         "boolean" => Type::Scalar(Scalar::Boolean),
         "array" => {
             let of = structural.get("items").map_or(Type::Any, |items| read(schema, items));
-            let keys = structural.get("x-kubernetes-list-map-keys").and_then(Value::as_array);
-            let keys = keys.into_iter().flatten().filter_map(Value::as_str).map(Into::into).collect();
-            let merged = match text("x-kubernetes-list-type") {
-                "map" => ListMerge::Keys(keys),
-                "set" => ListMerge::Set,
-                _ => ListMerge::Atomic,
-            };
-            Type::List(List { of: schema.add(of), merged })
+            Type::List(List { of: schema.add(of), merged: ListMerge::read(structural) })
         }
         "object" if flag("x-kubernetes-embedded-resource") => object(schema, &without_mark(structural)),
         "object" => Type::Map(map(schema, structural)),
@@ -128,8 +122,7 @@ fn map(schema: &mut Schema, structural: &Value) -> Map {
         }
         _ => Some(schema.add(Type::Any)),
     };
-    let required = structural.get("required").and_then(Value::as_array);
-    let required = required.into_iter().flatten().filter_map(Value::as_str).map(Into::into).collect();
+    let required = names(structural, "required");
     let atomic = structural.get("x-kubernetes-map-type").and_then(Value::as_str) == Some("atomic");
     Map { fields, others, atomic, required, keeps_unknown, is_custom: true }
 }

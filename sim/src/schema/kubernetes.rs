@@ -10,7 +10,7 @@ use std::{
 
 use serde_json::Value;
 
-use super::{Field, List, ListMerge, Map, Scalar, Schema, Type, TypeId};
+use super::{Field, List, ListMerge, Map, Scalar, Schema, Type, TypeId, names};
 
 const DOCUMENT: &str = include_str!("../../schemas/kubernetes.json");
 
@@ -59,14 +59,7 @@ impl Reader<'_> {
             "boolean" => Type::Scalar(Scalar::Boolean),
             "array" => {
                 let of = self.refer(definition.get("items"));
-                let keys = definition.get("x-kubernetes-list-map-keys").and_then(Value::as_array);
-                let keys = keys.into_iter().flatten().filter_map(Value::as_str).map(Into::into).collect();
-                let merged = match text("x-kubernetes-list-type") {
-                    "map" => ListMerge::Keys(keys),
-                    "set" => ListMerge::Set,
-                    _ => ListMerge::Atomic,
-                };
-                Type::List(List { of, merged })
+                Type::List(List { of, merged: ListMerge::read(definition) })
             }
             // Fields of someone else's making.
             "object" if name.ends_with(".FieldsV1") || name.ends_with(".RawExtension") => Type::Any,
@@ -85,8 +78,7 @@ impl Reader<'_> {
             fields.insert(name.as_str().into(), Field { of, default, nullable: false, always });
         }
         let others = definition.get("additionalProperties").map(|others| self.refer(Some(others)));
-        let required = definition.get("required").and_then(Value::as_array);
-        let required = required.into_iter().flatten().filter_map(Value::as_str).map(Into::into).collect();
+        let required = names(definition, "required");
         let atomic = definition.get("x-kubernetes-map-type").and_then(Value::as_str) == Some("atomic");
         Map { fields, others, atomic, required, keeps_unknown: false, is_custom: false }
     }

@@ -92,6 +92,23 @@ pub(crate) enum ListMerge {
     Keys(Vec<Box<str>>),
 }
 
+impl ListMerge {
+    /// As the schema of a list says.
+    fn read(list: &Value) -> Self {
+        match list.get("x-kubernetes-list-type").and_then(Value::as_str) {
+            Some("map") => Self::Keys(names(list, "x-kubernetes-list-map-keys")),
+            Some("set") => Self::Set,
+            _ => Self::Atomic,
+        }
+    }
+}
+
+/// Names of fields that a schema lists.
+fn names(schema: &Value, key: &str) -> Vec<Box<str>> {
+    let all = schema.get(key).and_then(Value::as_array);
+    all.into_iter().flatten().filter_map(Value::as_str).map(Into::into).collect()
+}
+
 impl Schema {
     pub(crate) fn get(&self, id: TypeId) -> &Type {
         self.types.get(id.0).unwrap_or(&Type::Any)

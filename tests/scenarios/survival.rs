@@ -1,0 +1,343 @@
+//! A Redis with an application that writes all the time, and everything that can
+//! happen to it.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use anyhow::{Context as _, Result};
+use kube::{
+    Client,
+    api::{DeleteParams, Patch, PatchParams},
+};
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep};
+
+use crate::{
+    chance::Chance,
+    client::{self, Written},
+    cluster::{self, Cluster},
+    faults::{Incident, Towards, Whom},
+    host::{self, Host},
+    outcome::Outcome,
+    plug::Plug,
+    prepared::Prepared,
+    trace::Trace,
+};
+
+/// The one Redis.
+const REDIS: &str = "cache";
+
+/// How long it may take until a new one serves.
+const START: Duration = Duration::from_secs(60);
+
+/// How many things happen.
+const INCIDENTS: u64 = 4;
+
+/// How long it is waited between two, at most.
+const PAUSE: Duration = Duration::from_secs(8);
+
+/// How long it may take until it is whole again, before the next copy of the data may
+/// be lost: containers that crash often are started again after minutes.
+const MENDING: Duration = Duration::from_secs(400);
+
+/// How long it is then watched that nothing is written any more.
+const QUIET: Duration = Duration::from_secs(15);
+
+/// How often servers are looked at.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// The lag that is allowed, as the resource says it by default.
+const LAG: Duration = Duration::from_secs(5);
+
+/// A run.
+struct Run<'a> {
+    cluster: &'a Cluster,
+    prepared: &'a Prepared,
+    trace: &'a Trace,
+    client: Client,
+    chance: Chance,
+    resource: Value,
+    host: Host,
+    hosts: u32,
+    writes: u64,
+}
+
+/// Runs it.
+pub(crate) async fn scenario(
+    cluster: &Cluster,
+    prepared: &Prepared,
+    trace: &Trace,
+    outcome: &mut Outcome,
+) -> Result<()> {
+    let mut chance = Chance::new(outcome.seed);
+    let resource = resource(&mut chance);
+    trace.note(&format!("the resource: {}", resource.get("spec").unwrap_or(&Value::Null)));
+    let client = cluster.server.administrator();
+    let host = Host::start(cluster, prepared, Plug::default(), "host-0".to_owned());
+    let written = Written::default();
+    let quorum = 1;
+    tokio::spawn(client::write(
+        cluster.server.clone(),
+        cluster.network.clone(),
+        REDIS,
+        quorum,
+        written.clone(),
+    ));
+    let held = cluster.invariants.clone();
+    tokio::spawn(async move {
+        loop {
+            sleep(LOOK).await;
+            held.look();
+        }
+    });
+    let mut run = Run { cluster, prepared, trace, client, chance, resource, host, hosts: 0, writes: 0 };
+    run.apply().await?;
+    run.is_whole_within(START).await.context("after it was made")?;
+    for _ in 0..INCIDENTS {
+        sleep(run.chance.up_to(PAUSE)).await;
+        let incident = Incident::by(&mut run.chance);
+        if incident.may_lose() {
+            run.is_whole_within(MENDING).await.with_context(|| format!("before {incident:?}"))?;
+        }
+        run.happen(incident).await.with_context(|| format!("{incident:?}"))?;
+    }
+    run.is_whole_within(MENDING).await.context("at the end")?;
+    run.is_quiet().await?;
+    run.keeps(&written).await?;
+    outcome.writes = run.writes + run.host.plug.writes();
+    outcome.problems.extend(cluster.invariants.broken());
+    trace.note(&format!(
+        "{} writes acknowledged, {} of them confirmed; the longest time without one {:.1} s",
+        written.count(),
+        written.confirmed().len(),
+        written.longest().as_secs_f64()
+    ));
+    run.host.stop().await
+}
+
+fn resource(chance: &mut Chance) -> Value {
+    let mut spec = json!({ "replicas": 1 + chance.below(3) });
+    let mode = ["AOF", "AOF", "RDB", "Both", "None"].get(chance.below(5) as usize).copied();
+    if let Some(spec) = spec.as_object_mut() {
+        spec.insert("persistence".to_owned(), json!({ "mode": mode }));
+        if chance.below(3) > 0 {
+            spec.insert("storage".to_owned(), json!({ "size": "1Gi", "storageClassName": cluster::STORAGE }));
+        }
+    }
+    json!({
+        "apiVersion": "redis.operlet.dev/v1", "kind": "Redis",
+        "metadata": { "name": REDIS, "namespace": "default" }, "spec": spec,
+    })
+}
+
+impl Run<'_> {
+    fn set(&mut self, field: &str, value: Value) {
+        if let Some(spec) = self.resource.get_mut("spec").and_then(Value::as_object_mut) {
+            spec.insert(field.to_owned(), value);
+        }
+    }
+
+    async fn apply(&self) -> Result<()> {
+        cluster::apply(&self.client, &self.resource).await
+    }
+
+    fn pods(&self) -> u8 {
+        let replicas = self.resource.pointer("/spec/replicas").and_then(Value::as_u64).unwrap_or_default();
+        replicas as u8 + 1
+    }
+
+    async fn status(&self) -> Result<Value> {
+        let found = cluster::api(&self.client, &self.resource).get(REDIS).await?;
+        Ok(found.data.get("status").cloned().unwrap_or_default())
+    }
+
+    /// The ordinal of the pod that is the primary on record.
+    async fn primary(&self) -> Result<u8> {
+        let status = self.status().await?;
+        let pod = status.pointer("/primary/pod").and_then(Value::as_str).unwrap_or_default();
+        let ordinal = pod.rsplit('-').next().and_then(|ordinal| ordinal.parse().ok());
+        Ok(ordinal.unwrap_or_default())
+    }
+
+    async fn pod(&self, whom: Whom) -> Result<String> {
+        let primary = self.primary().await?;
+        let ordinal = match whom {
+            Whom::Primary => primary,
+            Whom::Other(distance) => (primary + distance) % self.pods(),
+        };
+        Ok(format!("{REDIS}-{ordinal}"))
+    }
+
+    async fn node(&self, pod: &str) -> Result<String> {
+        let pod = cluster::api(&self.client, &reference("Pod", pod)).get(pod).await?;
+        let node = pod.data.pointer("/spec/nodeName").and_then(Value::as_str);
+        Ok(node.context("it is on no node")?.to_owned())
+    }
+
+    /// Lets it happen, and takes back what only lasts for a while.
+    async fn happen(&mut self, incident: Incident) -> Result<()> {
+        self.trace.note(&format!("{incident:?}"));
+        let Cluster { world, network, invariants, .. } = self.cluster;
+        match incident {
+            Incident::Kill(whom) => {
+                world.kill("default", &self.pod(whom).await?, "redis");
+            }
+            Incident::Empty(whom) => {
+                let pod = self.pod(whom).await?;
+                world.lose_volume("default", &pod, "data");
+            }
+            Incident::Freeze(whom, time) => {
+                let pod = self.pod(whom).await?;
+                world.freeze("default", &pod, "redis");
+                invariants.freeze(&pod);
+                sleep(time).await;
+                world.thaw("default", &pod, "redis");
+                invariants.thaw(&pod);
+            }
+            Incident::Delete(whom) => {
+                let pod = self.pod(whom).await?;
+                let deleted = cluster::api(&self.client, &reference("Pod", &pod));
+                deleted.delete(&pod, &DeleteParams::default()).await?;
+            }
+            Incident::PowerCut(whom, time) => {
+                let node = self.node(&self.pod(whom).await?).await?;
+                world.cut_power(&node);
+                sleep(time).await;
+                world.restore_power(&node);
+            }
+            Incident::Partition(whom, towards, time) => {
+                let node = self.node(&self.pod(whom).await?).await?;
+                let others = cluster::NODES.into_iter().filter(|other| *other != node);
+                let cut: Vec<&str> = match towards {
+                    Towards::Host => vec![host::NODE],
+                    Towards::Pods => others.collect(),
+                    Towards::All => others.chain([host::NODE, client::NODE]).collect(),
+                };
+                cut.iter().for_each(|other| network.partition(&node, other));
+                sleep(time).await;
+                cut.iter().for_each(|other| network.heal(&node, other));
+                invariants.heal(LAG);
+            }
+            Incident::Crash => {
+                self.hosts += 1;
+                let next =
+                    Host::start(self.cluster, self.prepared, Plug::default(), format!("host-{}", self.hosts));
+                self.writes += std::mem::replace(&mut self.host, next).crash().writes();
+            }
+            Incident::Switchover => {
+                let id = self.chance.below(1_000_000).to_string();
+                self.set("switchover", json!({ "requestID": id }));
+                self.apply().await?;
+            }
+            Incident::Scale(replicas) => {
+                self.set("replicas", json!(replicas));
+                self.apply().await?;
+            }
+            Incident::Configure => {
+                let policy = ["noeviction", "allkeys-lru"].get(self.chance.below(2) as usize).copied();
+                self.set("memory", json!({ "policy": policy }));
+                self.apply().await?;
+            }
+            Incident::Roll => {
+                let databases = (16 + self.chance.below(4)).to_string();
+                self.set("config", json!({ "databases": databases }));
+                self.apply().await?;
+            }
+            Incident::Rotate => {
+                let name = format!("{REDIS}-auth");
+                let password = format!("password-{}", self.chance.below(1_000_000));
+                let patch = json!({ "stringData": { "password": password } });
+                let secret = cluster::api(&self.client, &reference("Secret", &name));
+                secret.patch(&name, &PatchParams::default(), &Patch::Merge(patch)).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until all servers run, and all but one follow it closely.
+    async fn is_whole_within(&self, patience: Duration) -> Result<()> {
+        let end = Instant::now() + patience;
+        loop {
+            let problem = match self.is_whole().await? {
+                Ok(()) => return Ok(()),
+                Err(problem) => problem,
+            };
+            if Instant::now() >= end {
+                for object in self.cluster.server.objects() {
+                    if object.get("kind").is_some_and(|kind| kind == "Pod") {
+                        let told = json!([
+                            object.pointer("/metadata/name"),
+                            object.pointer("/spec/nodeName"),
+                            object.get("status")
+                        ]);
+                        self.trace.note(&told.to_string());
+                    }
+                }
+            }
+            anyhow::ensure!(Instant::now() < end, "it does not become whole: {problem}");
+            sleep(Duration::from_millis(250)).await;
+        }
+    }
+
+    async fn is_whole(&self) -> Result<Result<(), String>> {
+        let status = self.status().await?;
+        let condition = |kind: &str| {
+            let conditions = status.get("conditions").and_then(Value::as_array).into_iter().flatten();
+            let mut found = conditions.filter(|condition| condition.get("type").is_some_and(|is| is == kind));
+            found.next().and_then(|found| found.get("status")?.as_str()).unwrap_or_default().to_owned()
+        };
+        let servers = self.cluster.servers.all();
+        let wanted: BTreeSet<String> = (0..self.pods()).map(|ordinal| format!("{REDIS}-{ordinal}")).collect();
+        let running: BTreeSet<String> =
+            servers.iter().filter(|(_, server)| server.runs()).map(|(pod, _)| pod.clone()).collect();
+        let runs = servers.values().filter(|server| server.runs());
+        let (leading, following): (Vec<_>, Vec<_>) =
+            runs.partition(|server| server.redis().follows().is_none());
+        let linked = following.iter().all(|server| server.redis().link().is_ok());
+        Ok(if running != wanted {
+            Err(format!("{running:?} run, and {wanted:?} should: {status}"))
+        } else if leading.len() != 1 || !linked {
+            Err(format!("{} lead, and linked is {linked}: {status}", leading.len()))
+        } else if !leading.iter().all(|server| server.redis().takes_writes()) {
+            Err(format!("it takes no writes: {status}"))
+        } else if condition("Ready") != "True" || condition("Progressing") == "True" {
+            Err(format!("its status is {status}"))
+        } else {
+            Ok(())
+        })
+    }
+
+    /// Nothing is written any more, for a while, soon.
+    async fn is_quiet(&self) -> Result<()> {
+        let end = Instant::now() + MENDING;
+        loop {
+            let before = self.host.plug.writes();
+            sleep(QUIET).await;
+            let after = self.host.plug.writes();
+            if before == after {
+                return Ok(());
+            }
+            anyhow::ensure!(Instant::now() < end, "{} writes while nothing changed", after - before);
+        }
+    }
+
+    /// Everything that was confirmed is at the primary.
+    async fn keeps(&self, written: &Written) -> Result<()> {
+        let pod = self.pod(Whom::Primary).await?;
+        let servers = self.cluster.servers.all();
+        let server = servers.get(&pod).with_context(|| format!("{pod} never ran"))?;
+        let redis = server.redis();
+        let lost: Vec<u64> = written
+            .confirmed()
+            .into_iter()
+            .filter(|number| redis.value(&client::key(*number)).is_none())
+            .collect();
+        anyhow::ensure!(lost.is_empty(), "I13: confirmed writes are lost: {lost:?}");
+        anyhow::ensure!(written.count() > 0, "nothing was ever written");
+        Ok(())
+    }
+}
+
+/// An object of this kind and name, to be found by.
+fn reference(kind: &str, name: &str) -> Value {
+    json!({ "apiVersion": "v1", "kind": kind, "metadata": { "name": name, "namespace": "default" } })
+}
