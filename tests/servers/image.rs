@@ -7,6 +7,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
+use rustix::fs::{CWD, FileType, Mode, makedev};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -32,6 +33,13 @@ fn unpack(image: &str) -> TempDir {
     let root = tempfile::tempdir().unwrap();
     for layer in manifest[0]["Layers"].as_array().expect("an image has layers") {
         open(&parts.path().join(layer.as_str().unwrap())).unpack(root.path()).unwrap();
+    }
+    // Without it a server makes up its ids from the time, and two of them are often one.
+    let device = root.path().join("dev/urandom");
+    std::fs::create_dir_all(root.path().join("dev")).unwrap();
+    if !device.exists() {
+        let mode = Mode::from_raw_mode(0o666);
+        rustix::fs::mknodat(CWD, &device, FileType::CharacterDevice, mode, makedev(1, 9)).unwrap();
     }
     root
 }

@@ -12,6 +12,7 @@
 )]
 
 mod image;
+mod model;
 mod operator;
 mod server;
 mod settings;

@@ -5,7 +5,7 @@ use std::{
     net::{IpAddr, Ipv4Addr, TcpStream},
     path::PathBuf,
     process::{Child, Command, Stdio},
-    sync::atomic::{AtomicU8, Ordering},
+    sync::atomic::{AtomicU16, Ordering},
     thread::sleep,
     time::{Duration, Instant},
 };
@@ -30,6 +30,26 @@ pub(crate) fn operator() -> Operator {
     Operator::from_key(&[b'k'; 32]).expect("the key is long enough")
 }
 
+/// A line of a configuration file: its first word, and the others.
+pub(crate) type Directive = (String, Vec<String>);
+
+/// What every server here is told.
+const DIRECTIVES: [&str; 8] = [
+    "port 6379",
+    "protected-mode no",
+    "save ",
+    "replicaof 127.0.0.1 1",
+    "repl-diskless-sync-delay 0",
+    "repl-backlog-ttl 0",
+    "repl-ping-replica-period 1",
+    "repl-timeout 5",
+];
+
+fn directive<'a>(words: impl IntoIterator<Item = &'a str>) -> Directive {
+    let mut words = words.into_iter().map(str::to_owned);
+    (words.next().unwrap_or_default(), words.collect())
+}
+
 /// A place for a server: its address and its data outlive the process.
 pub(crate) struct Server {
     image: (&'static str, &'static str),
@@ -43,9 +63,9 @@ pub(crate) struct Server {
 impl Server {
     /// Starts one, as a pod of the operlet does: a replica of nobody.
     pub(crate) fn start(image: (&'static str, &'static str), arguments: &[&str]) -> Self {
-        static LAST: AtomicU8 = AtomicU8::new(0);
-        let last = LAST.fetch_add(1, Ordering::Relaxed) + 1;
-        let address = IpAddr::V4(Ipv4Addr::new(127, 77, 0, last));
+        static LAST: AtomicU16 = AtomicU16::new(0);
+        let [high, low] = (LAST.fetch_add(1, Ordering::Relaxed) + 1).to_be_bytes();
+        let address = IpAddr::V4(Ipv4Addr::new(127, 77, high, low));
         let arguments = arguments.iter().map(|&argument| argument.to_owned()).collect();
         let mut server =
             Self { image, address, data: tempfile::tempdir().unwrap(), process: None, arguments };
@@ -58,37 +78,16 @@ impl Server {
         assert!(self.process.is_none());
         let (image, program) = self.image;
         let root = image::root(image);
-        let operator = operator();
         let place = self.place_in(&root);
         let log = File::create(self.log()).unwrap();
         let mut command = Command::new("chroot");
-        command.arg(&root).arg(format!("/usr/bin/{program}")).arg(format!("{place}/{UID}.conf"));
-        let address = self.address.to_string();
-        command.args(["--bind", &address, "--bind-source-addr", &address, "--port", &PORT.to_string()]);
+        command.arg(&root).arg(format!("/usr/bin/{program}")).arg(self.config_file());
         // The image has no other language.
         command.env("LC_ALL", "C");
-        command.args(["--protected-mode", "no", "--daemonize", "no", "--save", ""]);
-        command.args([
-            "--replicaof",
-            "127.0.0.1",
-            "1",
-            "--repl-diskless-sync-delay",
-            "0",
-            "--repl-backlog-ttl",
-            "0",
-        ]);
-        command.args(["--repl-ping-replica-period", "1", "--repl-timeout", "5"]);
-        command.args(["--replica-announce-ip", &self.name()]);
-        // What each may do is what it may do in a cluster, so that a right that lacks shows.
-        let secret = format!(">{}", operator.password);
-        command.args(["--user", users::USER, "reset", "on", &secret]).args(acl::OPERATOR.split_whitespace());
-        let secret = format!(">{}", operator.probe_password);
-        command
-            .args(["--user", users::PROBE_USER, "reset", "on", &secret])
-            .args(acl::PROBE.split_whitespace());
-        command.args(["--user", "default", "reset", "on", "nopass"]).args(acl::DEFAULT.split_whitespace());
-        command.args(["--dir", &place]);
-        command.args(&self.arguments);
+        for (name, arguments) in self.directives() {
+            command.arg(format!("--{name}")).args(arguments);
+        }
+        command.args(["--daemonize", "no", "--dir", &place]);
         command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
         self.process = Some(command.spawn().expect("chroot is there"));
         let begun = Instant::now();
@@ -97,6 +96,40 @@ impl Server {
             assert!(ended.is_none() && begun.elapsed() < PATIENCE, "{ended:?}: {}", self.told());
             sleep(Duration::from_millis(10));
         }
+    }
+
+    /// What it is told, as lines of its configuration file would be.
+    pub(crate) fn directives(&self) -> Vec<Directive> {
+        let operator = operator();
+        let address = self.address.to_string();
+        let mut directives = DIRECTIVES.map(|line| directive(line.split(' '))).to_vec();
+        directives.extend([
+            directive(["bind", &address]),
+            directive(["bind-source-addr", &address]),
+            directive(["replica-announce-ip", &self.name()]),
+        ]);
+        // What each may do is what it may do in a cluster, so that a right that lacks shows.
+        let secret = |password: &str| format!(">{password}");
+        let users = [
+            (users::USER, secret(&operator.password), acl::OPERATOR),
+            (users::PROBE_USER, secret(&operator.probe_password), acl::PROBE),
+            ("default", "nopass".to_owned(), acl::DEFAULT),
+        ];
+        directives.extend(users.iter().map(|(user, secret, rules)| {
+            directive(["user", user, "reset", "on", secret].into_iter().chain(rules.split_whitespace()))
+        }));
+        for argument in &self.arguments {
+            match (argument.strip_prefix("--"), directives.last_mut()) {
+                (None, Some((_, arguments))) => arguments.push(argument.clone()),
+                _ => directives.push(directive([argument.trim_start_matches('-')])),
+            }
+        }
+        directives
+    }
+
+    /// Where the process finds its configuration file.
+    pub(crate) fn config_file(&self) -> String {
+        format!("{}/{UID}.conf", self.inside())
     }
 
     /// The name that it announces.
@@ -130,8 +163,13 @@ impl Server {
         rustix::process::kill_process(pid, signal).unwrap();
     }
 
+    /// Its directory, as the process sees it.
+    fn inside(&self) -> String {
+        format!("/data/{}", self.address)
+    }
+
     fn place_in(&self, root: &std::path::Path) -> String {
-        let inside = format!("/data/{}", self.address);
+        let inside = self.inside();
         let place = root.join(inside.trim_start_matches('/'));
         fs::create_dir_all(&place).unwrap();
         File::create(place.join(format!("{UID}.conf"))).unwrap();
