@@ -10,6 +10,8 @@ pub(super) struct Client {
     pub(super) id: u64,
     pub(super) from: SocketAddr,
     pub(super) to: SocketAddr,
+    /// What it calls itself.
+    pub(super) name: String,
     /// None before it has logged in.
     pub(super) user: Option<String>,
     pub(super) input: Vec<u8>,
@@ -24,6 +26,8 @@ pub(super) struct Client {
     pub(super) waits: Option<Waits>,
     /// It is closed as soon as it has its answer.
     pub(super) closes: bool,
+    /// What it has not been sent it is not sent any more.
+    pub(super) is_killed: bool,
 }
 
 /// Commands between MULTI and EXEC.
@@ -86,6 +90,7 @@ impl Client {
             id,
             from,
             to,
+            name: String::new(),
             user,
             input: Vec::new(),
             output: Vec::new(),
@@ -96,6 +101,7 @@ impl Client {
             wrote: 0,
             waits: None,
             closes: false,
+            is_killed: false,
         }
     }
 
@@ -121,10 +127,10 @@ impl Client {
             _ if self.waits.is_some() => "b",
             _ => "N",
         };
-        let Self { id, from, to, .. } = self;
+        let Self { id, from, to, name, .. } = self;
         let user = self.user.as_deref().unwrap_or("default");
         format!(
-            "id={id} addr={from} laddr={to} fd=8 name= age=0 idle=0 flags={flags} db=0 sub={} psub=0 user={user} redir=-1 resp=2\n",
+            "id={id} addr={from} laddr={to} fd=8 name={name} age=0 idle=0 flags={flags} db=0 sub={} psub=0 user={user} redir=-1 resp=2\n",
             self.channels.len(),
         )
     }

@@ -58,13 +58,18 @@ impl Command {
         arguments.iter().step_by(step).take(most).map(Vec::as_slice)
     }
 
+    /// Whether it may be said between MULTI and EXEC.
+    pub(super) fn fits_transactions(&self) -> bool {
+        !["monitor", "psync", "save", "shutdown", "sync"].contains(&self.name)
+    }
+
     /// Whether its first argument is a part of its name.
     pub(super) fn has_subcommands(&self) -> bool {
-        ["acl", "client", "config"].contains(&self.name)
+        ["acl", "client", "config", "module"].contains(&self.name)
     }
 }
 
-const COMMANDS: [Command; 39] = [
+const COMMANDS: [Command; 40] = [
     command("acl", -2),
     command("append", 3).writing().on(Keys::First),
     command("auth", -2),
@@ -90,6 +95,7 @@ const COMMANDS: [Command; 39] = [
     command("replconf", -1),
     command("replicaof", 3),
     command("role", 1),
+    command("save", 1),
     command("select", 2),
     command("set", -3).writing().on(Keys::First),
     command("slaveof", 3),
@@ -107,7 +113,7 @@ const COMMANDS: [Command; 39] = [
 ];
 
 /// Subcommands, and how many words they have.
-const SUBCOMMANDS: [(&str, &str, i8); 19] = [
+const SUBCOMMANDS: [(&str, &str, i8); 22] = [
     ("acl", "deluser", -3),
     ("acl", "getuser", 3),
     ("acl", "setuser", -3),
@@ -127,6 +133,9 @@ const SUBCOMMANDS: [(&str, &str, i8); 19] = [
     ("config", "resetstat", 2),
     ("config", "rewrite", 2),
     ("config", "set", -4),
+    ("module", "list", 2),
+    ("module", "load", -3),
+    ("module", "unload", 3),
 ];
 
 /// The command of this name, in small letters.

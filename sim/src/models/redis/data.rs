@@ -60,11 +60,12 @@ impl Data {
                 stored.extend_from_slice(value);
                 (Reply::count(stored.len()), true)
             }
-            "incr" => match resp::number(self.get(key).unwrap_or(b"0")).and_then(|one| one.checked_add(1)) {
-                Some(sum) => {
+            "incr" => match resp::number(self.get(key).unwrap_or(b"0")).map(|one| one.checked_add(1)) {
+                Some(Some(sum)) => {
                     self.0.insert(key.to_vec(), sum.to_string().into_bytes());
                     (Reply::integer(sum), true)
                 }
+                Some(None) => (Reply::error("ERR increment or decrement would overflow"), false),
                 None => (Reply::error("ERR value is not an integer or out of range"), false),
             },
             "del" => {

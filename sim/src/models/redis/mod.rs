@@ -77,6 +77,9 @@ pub struct Redis {
     changes: u64,
     full_syncs: u64,
     partial_syncs: u64,
+    failed_partial_syncs: u64,
+    /// How often a copy without any key took the place of keys.
+    emptied: u64,
     acts: Vec<Act>,
 }
 
@@ -140,6 +143,8 @@ impl Redis {
             changes: 0,
             full_syncs: 0,
             partial_syncs: 0,
+            failed_partial_syncs: 0,
+            emptied: 0,
             acts: Vec::new(),
         };
         redis.run_id = redis.some_id();
@@ -197,6 +202,12 @@ impl Redis {
     #[must_use]
     pub fn value(&self, key: &str) -> Option<&[u8]> {
         self.data.get(key.as_bytes())
+    }
+
+    /// How often all keys went by a copy of another's data that has none.
+    #[must_use]
+    pub fn emptied(&self) -> u64 {
+        self.emptied
     }
 
     /// How many keys there are.
@@ -263,7 +274,7 @@ impl Redis {
     }
 
     fn flush(&mut self, connection: Connection, client: &mut Client) {
-        if !client.output.is_empty() {
+        if !client.output.is_empty() && !client.is_killed {
             self.acts.push(Act::Send { connection, bytes: std::mem::take(&mut client.output) });
         }
     }
@@ -310,6 +321,7 @@ impl Redis {
             }
             self.read(connection);
         }
+        self.go_through();
     }
 }
 

@@ -36,8 +36,8 @@ impl Redis {
             } else {
                 self.history.before = Some((id, offset + 1));
                 self.history.offset = offset;
+                self.history.keep();
             }
-            self.history.keep();
         }
     }
 
@@ -65,6 +65,9 @@ impl Redis {
     /// Writes down what was done.
     pub(super) fn log(&mut self, words: &Words) {
         self.changes += 1;
+        if words.first().is_some_and(|name| name.eq_ignore_ascii_case(b"flushall")) {
+            self.save_nothing();
+        }
         if self.settings.is_on("appendonly") {
             self.volume.append(LOG, &resp::encode(words));
             if self.settings.text("appendfsync") == "always" {
@@ -81,8 +84,13 @@ impl Redis {
         }
     }
 
-    fn save(&mut self) {
-        let at = self.history.keeps().then(|| (self.history.id.clone(), self.history.offset));
+    /// Writes a copy of all data.
+    pub(super) fn save(&mut self) {
+        let is_known = match self.master {
+            None => self.history.keeps(),
+            Some(_) => self.resumes || self.link.as_ref().is_some_and(super::Link::is_up),
+        };
+        let at = is_known.then(|| (self.history.id.clone(), self.history.offset));
         self.volume.write(DUMP, self.whole(at));
         (self.changes, self.saved_at) = (0, self.now);
     }
@@ -95,6 +103,14 @@ impl Redis {
         let passed = self.now.saturating_sub(self.saved_at);
         if self.points().any(|(time, changes)| self.changes >= changes && passed > time) {
             self.save();
+        }
+    }
+
+    /// Everything is gone, also from the file.
+    pub(super) fn save_nothing(&mut self) {
+        if self.points().next().is_some() {
+            self.save();
+            self.changes = 1;
         }
     }
 

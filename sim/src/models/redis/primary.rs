@@ -72,6 +72,8 @@ impl Redis {
             self.count_good();
             return Reply::none();
         }
+        // Who asks for `?` wants all of it.
+        self.failed_partial_syncs += u64::from(!id.starts_with('?'));
         if self.replicas() == 0 && !self.history.keeps() {
             // Nobody can have anything of what was before.
             self.history.id = self.some_id();

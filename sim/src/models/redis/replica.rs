@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    Redis,
+    Redis, commands,
     data::Snapshot,
     link::{Link, Stage},
     resp::{self, Read, Reply, Words},
@@ -24,7 +24,6 @@ impl Redis {
         self.unblock();
         self.master = Some((host.to_owned(), port));
         if was_master {
-            self.history.keep();
             self.resumes = true;
         }
         self.connect();
@@ -122,6 +121,11 @@ impl Redis {
             }
             None => return,
         }
+        self.go_through();
+    }
+
+    /// Takes in what its primary has said, as far as it may.
+    pub(super) fn go_through(&mut self) {
         while let Some(link) = &mut self.link {
             let whole = match link.stage {
                 Stage::Connecting => false,
@@ -239,6 +243,7 @@ impl Redis {
             return false;
         };
         self.drop_replicas();
+        self.emptied += u64::from(self.data.len() > 0 && snapshot.data.len() == 0);
         self.data = snapshot.data;
         self.history.become_of(id, offset);
         self.history.keep();
@@ -258,8 +263,14 @@ impl Redis {
                 return false;
             }
         };
-        let bytes: Vec<u8> = link.input.drain(..length).collect();
         let name = words.first().map(|name| name.to_ascii_lowercase()).unwrap_or_default();
+        let command = commands::find(&String::from_utf8_lossy(&name));
+        // A pause is for whoever writes, the primary too.
+        if self.paused_until.is_some() && command.is_some_and(|command| command.writes || command.replicates)
+        {
+            return false;
+        }
+        let bytes: Vec<u8> = link.input.drain(..length).collect();
         match (&name[..], &mut link.queued) {
             (b"multi", queued) => *queued = Some((vec![words], bytes)),
             (b"exec", queued) => {

@@ -54,9 +54,10 @@ pub(super) fn line(bytes: &[u8]) -> Option<(&[u8], usize)> {
     Some((line.strip_suffix(b"\r").unwrap_or(line), end + 1))
 }
 
-/// A whole number in decimal digits.
+/// A whole number in decimal digits, written as it would be told.
 pub(super) fn number(text: &[u8]) -> Option<i64> {
-    std::str::from_utf8(text).ok()?.parse().ok()
+    let text = std::str::from_utf8(text).ok()?;
+    text.parse().ok().filter(|number: &i64| number.to_string() == text)
 }
 
 /// A command as clients and replication send it.
@@ -87,6 +88,14 @@ impl Reply {
     /// An error, with its code.
     pub(super) fn error(text: &str) -> Self {
         Self(format!("-{text}\r\n").into_bytes())
+    }
+
+    /// The error that EXEC is refused with, for another.
+    pub(super) fn aborting(self) -> Self {
+        let text = String::from_utf8_lossy(&self.0).into_owned();
+        let why = text.trim_start_matches('-').trim_end();
+        let why = why.strip_prefix("ERR ").unwrap_or(why);
+        Self::error(&format!("EXECABORT Transaction discarded because of: {why}"))
     }
 
     pub(super) fn integer(value: i64) -> Self {

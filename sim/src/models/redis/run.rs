@@ -25,7 +25,12 @@ impl Redis {
                     if let Some(queued) = &mut client.queued {
                         queued.failed = true;
                     }
-                    client.answer(refusal);
+                    if name == "exec" {
+                        client.queued = None;
+                        client.answer(refusal.aborting());
+                    } else {
+                        client.answer(refusal);
+                    }
                 }
                 return true;
             }
@@ -43,7 +48,7 @@ impl Redis {
             return false;
         }
         if queues {
-            if let Some(queued) = &mut client.queued {
+            if let Some(queued) = client.queued.as_mut().filter(|queued| !queued.failed) {
                 queued.commands.push(words.clone());
             }
             client.answer(Reply::simple("QUEUED"));
@@ -91,10 +96,16 @@ impl Redis {
             return Err(Reply::error(&format!("ERR wrong number of arguments for '{full}' command")));
         }
         let client = self.clients.get(&at).ok_or_else(Reply::none)?;
-        if ["auth", "quit"].contains(&name) {
+        if name == "quit" {
             return Ok(command);
         }
-        self.permit(client, &command, sub.as_deref(), words)?;
+        if name != "auth" {
+            let user = self.user(client)?;
+            if client.queued.is_some() && !command.fits_transactions() {
+                return Err(Reply::error("ERR Command not allowed inside a transaction"));
+            }
+            self.permit(user, &command, sub.as_deref(), words)?;
+        }
         let queued = client.queued.as_ref();
         let writes = command.writes
             || (name == "exec"
@@ -116,19 +127,17 @@ impl Redis {
         Ok(command)
     }
 
-    fn permit(
-        &self,
-        client: &Client,
-        command: &Command,
-        sub: Option<&str>,
-        words: &Words,
-    ) -> Result<(), Reply> {
+    /// The name of the user that a client is.
+    fn user<'a>(&self, client: &'a Client) -> Result<&'a str, Reply> {
         let default = self.users.get(DEFAULT);
-        let name = match &client.user {
-            Some(name) => name.as_str(),
-            None if default.is_some_and(super::users::User::is_open) => DEFAULT,
-            None => return Err(Reply::error("NOAUTH Authentication required.")),
-        };
+        match &client.user {
+            Some(name) => Ok(name),
+            None if default.is_some_and(super::users::User::is_open) => Ok(DEFAULT),
+            None => Err(Reply::error("NOAUTH Authentication required.")),
+        }
+    }
+
+    fn permit(&self, name: &str, command: &Command, sub: Option<&str>, words: &Words) -> Result<(), Reply> {
         let refused = |what: &str| Reply::error(&format!("NOPERM this user has no permissions to {what}"));
         let Some(user) = self.users.get(name) else { return Err(refused("do anything")) };
         let arguments = words.get(1..).unwrap_or_default();
@@ -187,6 +196,10 @@ impl Redis {
             ("replconf", _) => self.announced(at, words),
             ("replicaof" | "slaveof", [host, port]) => self.replicaof(host, port),
             ("role", _) => self.role(),
+            ("save", _) => {
+                self.save();
+                Reply::ok()
+            }
             ("select", [database]) => match database.parse::<u8>() {
                 Ok(0..16) => Reply::ok(),
                 Ok(_) => Reply::error("ERR DB index is out of range"),
@@ -230,7 +243,9 @@ impl Redis {
             let Some(command) = known(words) else { continue };
             let sub = words.get(1).filter(|_| command.has_subcommands()).map(|word| lower(word));
             let permitted = match self.clients.get(&at) {
-                Some(client) => self.permit(client, &command, sub.as_deref(), words),
+                Some(client) => {
+                    self.user(client).and_then(|name| self.permit(name, &command, sub.as_deref(), words))
+                }
                 None => Ok(()),
             };
             replies.push(match permitted {
@@ -293,7 +308,7 @@ impl Redis {
                 let gone: Vec<&&str> = names.iter().filter(|name| self.users.remove(name)).collect();
                 let count = gone.len();
                 for name in gone {
-                    self.kill(at, true, |client| client.user.as_deref() == Some(*name));
+                    self.kill_later(at, name);
                 }
                 Reply::count(count)
             }
@@ -366,21 +381,21 @@ impl Redis {
                 if name == "master" {
                     return Reply::count(self.kill_link());
                 }
-                Reply::count(self.kill(at, false, |client| client.kind() == name))
+                Reply::count(self.kill(at, |client| client.kind() == name))
             }
             ("kill", ["user", _]) => match words.get(1).filter(|user| self.users.get(user).is_some()) {
-                Some(user) => Reply::count(
-                    self.kill(at, false, |client| client.user.as_deref().unwrap_or(DEFAULT) == *user),
-                ),
+                Some(user) => {
+                    Reply::count(self.kill(at, |client| client.user.as_deref().unwrap_or(DEFAULT) == *user))
+                }
                 None => Reply::error(&format!("ERR No such user '{}'", words.get(1).unwrap_or(&""))),
             },
             ("pause", [time, rest @ ..]) => {
+                if !matches!(rest, [] | ["write" | "all"]) {
+                    return Reply::error("ERR CLIENT PAUSE mode must be WRITE or ALL");
+                }
                 let Ok(time) = time.parse() else {
                     return Reply::error("ERR timeout is not an integer or out of range");
                 };
-                if !matches!(rest, [] | ["write" | "all"]) {
-                    return Reply::error("ERR syntax error");
-                }
                 let until = self.now + Duration::from_millis(time);
                 self.paused_until = Some(self.paused_until.map_or(until, |before| before.max(until)));
                 Reply::ok()
@@ -389,29 +404,51 @@ impl Redis {
                 self.unpause();
                 Reply::ok()
             }
-            ("setname" | "no-evict", _) => Reply::ok(),
-            ("getname", _) => Reply::null(),
+            ("setname", _) => {
+                let name = words.first().copied().unwrap_or_default();
+                if name.contains(|letter: char| !('!'..='~').contains(&letter)) {
+                    return Reply::error(
+                        "ERR Client names cannot contain spaces, newlines or special characters.",
+                    );
+                }
+                if let Some(client) = self.clients.get_mut(&at) {
+                    name.clone_into(&mut client.name);
+                }
+                Reply::ok()
+            }
+            ("getname", _) => {
+                let name = self.clients.get(&at).map(|client| &client.name);
+                name.filter(|name| !name.is_empty()).map_or_else(Reply::null, Reply::bulk)
+            }
+            ("no-evict", _) => Reply::ok(),
             _ => Reply::error("ERR syntax error"),
         }
     }
 
-    /// Closes the connections of these clients, and says how many they are. The one that
-    /// asks for it is closed only if it is to be, once it has its answer.
-    fn kill(&mut self, at: Connection, own: bool, of: impl Fn(&Client) -> bool) -> usize {
+    /// Closes the connections of these clients but of the one that asks for it, and says
+    /// how many they are.
+    fn kill(&mut self, at: Connection, of: impl Fn(&Client) -> bool) -> usize {
         let mut found: Vec<Connection> =
             self.clients.iter().filter(|(_, client)| of(client)).map(|(connection, _)| *connection).collect();
-        found.retain(|connection| own || *connection != at);
+        found.retain(|connection| *connection != at);
         for connection in &found {
-            if *connection == at {
-                if let Some(client) = self.clients.get_mut(&at) {
-                    client.closes = true;
-                }
-            } else if let Some(client) = self.clients.remove(connection) {
+            if let Some(client) = self.clients.remove(connection) {
                 self.acts.push(Act::Close { connection: *connection });
                 self.forget(&client);
             }
         }
         found.len()
+    }
+
+    /// Closes the connections of a user that is no more, once the command is done. The one
+    /// that asks for it still has its answer.
+    fn kill_later(&mut self, at: Connection, user: &str) {
+        for (connection, client) in &mut self.clients {
+            if client.user.as_deref() == Some(user) {
+                client.closes = true;
+                client.is_killed = *connection != at;
+            }
+        }
     }
 
     fn kill_link(&mut self) -> usize {

@@ -49,7 +49,7 @@ const KNOWN: [(&str, &str); 36] = [
 ];
 
 /// What only a restart changes.
-const IMMUTABLE: [&str; 1] = ["daemonize"];
+const IMMUTABLE: [&str; 2] = ["daemonize", "replicaof"];
 
 /// What is a number.
 const NUMBERS: [&str; 10] = [
@@ -64,6 +64,9 @@ const NUMBERS: [&str; 10] = [
     "replica-priority",
     "timeout",
 ];
+
+/// What is not 0.
+const AT_LEAST_ONE: [&str; 3] = ["maxclients", "repl-ping-replica-period", "repl-timeout"];
 
 /// What is yes or no.
 const SWITCHES: [&str; 5] =
@@ -100,17 +103,32 @@ impl Settings {
         let failed = |name: &str, why: &str| {
             Reply::error(&format!("ERR CONFIG SET failed (possibly related to argument '{name}') - {why}"))
         };
-        for (given, value) in pairs {
+        for (place, (given, _)) in pairs.iter().enumerate() {
             let name = given.to_lowercase();
+            if IMMUTABLE.contains(&&*name) {
+                return Err(failed(given, "can't set immutable config"));
+            }
             if !changed.contains_key(&name) {
                 let text = format!("ERR Unknown option or number of arguments for CONFIG SET - '{given}'");
                 return Err(Reply::error(&text));
             }
-            if IMMUTABLE.contains(&&*name) {
-                return Err(failed(given, "can't set immutable config"));
+            if pairs.iter().take(place).any(|(other, _)| other.to_lowercase() == name) {
+                return Err(failed(given, "duplicate parameter"));
             }
-            if NUMBERS.contains(&&*name) && value.parse::<u32>().is_err() {
-                return Err(failed(given, "argument couldn't be parsed into an integer"));
+        }
+        for (given, value) in pairs {
+            let name = given.to_lowercase();
+            if NUMBERS.contains(&&*name) {
+                let Ok(number) = value.parse::<i64>() else {
+                    return Err(failed(given, "argument couldn't be parsed into an integer"));
+                };
+                let (least, most) = (i64::from(AT_LEAST_ONE.contains(&&*name)), i64::from(i32::MAX));
+                if !(least..=most).contains(&number) {
+                    return Err(failed(
+                        given,
+                        &format!("argument must be between {least} and {most} inclusive"),
+                    ));
+                }
             }
             if SWITCHES.contains(&&*name) && !["yes", "no"].contains(&&**value) {
                 return Err(failed(given, "argument must be 'yes' or 'no'"));
@@ -131,9 +149,14 @@ impl Settings {
         let master = ("replicaof".to_owned(), master.unwrap_or_default().to_owned());
         let all = self.0.iter().chain([(&master.0, &master.1)]);
         let asked = |name: &str| {
-            patterns.iter().any(|pattern| matches(pattern.to_lowercase().as_bytes(), name.as_bytes()))
+            let fits = |pattern: &&String| matches(pattern.to_lowercase().as_bytes(), name.as_bytes());
+            patterns.iter().find(fits)
         };
-        let found = all.filter(|(name, _)| asked(name));
+        // A name is said as it was asked for.
+        let said = |name: &String, pattern: &String| {
+            if pattern.contains(['*', '?']) { name.clone() } else { pattern.clone() }
+        };
+        let found = all.filter_map(|(name, value)| Some((said(name, asked(name)?), value)));
         Reply::array(found.flat_map(|(name, value)| [Reply::bulk(name), Reply::bulk(value)]))
     }
 }

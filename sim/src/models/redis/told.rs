@@ -1,6 +1,6 @@
 //! What a server says of itself: `INFO` and `ROLE`.
 
-use std::fmt::Write as _;
+use std::{collections::BTreeSet, fmt::Write as _};
 
 use super::{
     Redis,
@@ -55,12 +55,18 @@ impl Redis {
                 add("loading", &0);
                 add("async_loading", &0);
                 add("rdb_changes_since_last_save", &self.changes);
+                add("rdb_bgsave_in_progress", &0);
                 add("aof_enabled", &u8::from(self.settings.is_on("appendonly")));
                 "Persistence"
             }
             "stats" => {
                 add("sync_full", &self.full_syncs);
                 add("sync_partial_ok", &self.partial_syncs);
+                add("sync_partial_err", &self.failed_partial_syncs);
+                let channels: BTreeSet<_> =
+                    self.clients.values().flat_map(|client| &client.channels).collect();
+                add("pubsub_channels", &channels.len());
+                add("pubsub_patterns", &0);
                 "Stats"
             }
             "replication" => {
@@ -91,8 +97,10 @@ impl Redis {
             }
             let syncs = self.link.as_ref().is_some_and(|link| link.state() == "sync");
             add("master_sync_in_progress", &u8::from(syncs));
-            add("slave_read_repl_offset", &self.history.offset);
-            add("slave_repl_offset", &self.history.offset);
+            // One that was never linked has read nothing.
+            let offset = if up.is_some() || self.resumes { self.history.offset } else { 1 };
+            add("slave_read_repl_offset", &offset);
+            add("slave_repl_offset", &offset);
             if up.is_none() {
                 match self.down_since {
                     Some(since) => add("master_link_down_since_seconds", &seconds(since)),

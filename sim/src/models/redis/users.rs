@@ -4,10 +4,17 @@ use std::{collections::BTreeMap, fmt::Write as _};
 
 use sha2::{Digest as _, Sha256};
 
-use super::resp::Reply;
+use super::{commands, resp::Reply};
 
 /// The user that clients are who have not logged in.
 pub(super) const DEFAULT: &str = "default";
+
+/// The pattern that stands for every key or channel.
+const ALL: &str = "*";
+
+const AFTER_ALL_KEYS: &str = "Adding a pattern after the * pattern (or the 'allkeys' flag) is not valid and does not have any effect. Try 'resetkeys' to start with an empty list of patterns";
+
+const AFTER_ALL_CHANNELS: &str = "Adding a pattern after the * pattern (or the 'allchannels' flag) is not valid and does not have any effect. Try 'resetchannels' to start with an empty list of channels";
 
 /// All users, by name.
 #[derive(Clone, Debug)]
@@ -18,6 +25,8 @@ pub(super) struct Users(BTreeMap<String, User>);
 pub(super) struct User {
     on: bool,
     nopass: bool,
+    /// It was reset, which is shown.
+    sanitizes: bool,
     /// Hashes.
     passwords: Vec<String>,
     rules: Vec<Rule>,
@@ -39,7 +48,8 @@ impl Default for Users {
     fn default() -> Self {
         let mut user = User::default();
         for rule in ["on", "nopass", "~*", "&*", "+@all"] {
-            user.apply(rule);
+            // They are rules.
+            let _ = user.apply(rule);
         }
         Self([(DEFAULT.to_owned(), user)].into())
     }
@@ -49,8 +59,9 @@ impl Users {
     /// Changes a user, or makes one.
     pub(super) fn set(&mut self, name: &str, rules: &[String]) -> Result<(), Reply> {
         let mut user = self.0.get(name).cloned().unwrap_or_default();
-        if let Some(rule) = rules.iter().find(|rule| !user.apply(rule)) {
-            return Err(Reply::error(&format!("ERR Error in ACL SETUSER modifier '{rule}': Syntax error")));
+        for rule in rules {
+            user.apply(rule)
+                .map_err(|why| Reply::error(&format!("ERR Error in ACL SETUSER modifier '{rule}': {why}")))?;
         }
         self.0.insert(name.to_owned(), user);
         Ok(())
@@ -101,8 +112,8 @@ impl User {
         self.channels.iter().any(|pattern| matches(pattern.as_bytes(), channel))
     }
 
-    /// Takes in a rule, if it is one.
-    fn apply(&mut self, rule: &str) -> bool {
+    /// Takes in a rule, or says why not.
+    fn apply(&mut self, rule: &str) -> Result<(), &'static str> {
         let (sign, rest) = rule.split_at_checked(1).unwrap_or((rule, ""));
         match (rule, sign) {
             ("on", _) => self.on = true,
@@ -115,19 +126,19 @@ impl User {
                 self.nopass = false;
                 self.passwords.clear();
             }
-            ("reset", _) => *self = Self::default(),
+            ("reset", _) => *self = Self { sanitizes: true, ..Self::default() },
             ("resetkeys", _) => self.keys.clear(),
             ("resetchannels", _) => self.channels.clear(),
-            ("allkeys", _) => self.keys = vec!["*".to_owned()],
-            ("allchannels", _) => self.channels = vec!["*".to_owned()],
+            ("allkeys" | "~*", _) => self.keys = vec![ALL.to_owned()],
+            ("allchannels" | "&*", _) => self.channels = vec![ALL.to_owned()],
             ("allcommands", _) => return self.apply("+@all"),
             ("nocommands", _) => return self.apply("-@all"),
             (_, ">") => self.add_password(hashed(rest.as_bytes())),
             (_, "#") => self.add_password(rest.to_owned()),
-            (_, "<") => self.passwords.retain(|hash| *hash != hashed(rest.as_bytes())),
-            (_, "!") => self.passwords.retain(|hash| hash != rest),
-            (_, "~") => self.keys.push(rest.to_owned()),
-            (_, "&") => self.channels.push(rest.to_owned()),
+            (_, "<") => return self.remove_password(&hashed(rest.as_bytes())),
+            (_, "!") => return self.remove_password(rest),
+            (_, "~") => return add_pattern(&mut self.keys, rest, AFTER_ALL_KEYS),
+            (_, "&") => return add_pattern(&mut self.channels, rest, AFTER_ALL_CHANNELS),
             ("+@all" | "-@all", _) => {
                 self.rules = vec![Rule { allows: sign == "+", command: None, subcommand: None }];
             }
@@ -137,11 +148,23 @@ impl User {
                     Some((command, subcommand)) => (command.to_owned(), Some(subcommand.to_owned())),
                     None => (lower, None),
                 };
+                if commands::find(&command).is_none() {
+                    return Err("Unknown command or category name in ACL");
+                }
                 self.rules.push(Rule { allows: sign == "+", command: Some(command), subcommand });
             }
-            _ => return false,
+            _ => return Err("Syntax error"),
         }
-        true
+        Ok(())
+    }
+
+    fn remove_password(&mut self, hash: &str) -> Result<(), &'static str> {
+        let before = self.passwords.len();
+        self.passwords.retain(|known| known != hash);
+        if self.passwords.len() == before {
+            return Err("The password you are trying to remove from the user does not exist");
+        }
+        Ok(())
     }
 
     fn add_password(&mut self, hash: String) {
@@ -155,6 +178,7 @@ impl User {
     pub(super) fn told(&self) -> Reply {
         let mut flags = vec![if self.on { "on" } else { "off" }];
         flags.extend(self.nopass.then_some("nopass"));
+        flags.extend(self.sanitizes.then_some("sanitize-payload"));
         let joined = |sign: &str, all: &[String]| {
             all.iter().map(|one| format!("{sign}{one}")).collect::<Vec<_>>().join(" ")
         };
@@ -184,6 +208,16 @@ impl User {
     }
 }
 
+fn add_pattern(patterns: &mut Vec<String>, one: &str, refusal: &'static str) -> Result<(), &'static str> {
+    if patterns.iter().any(|pattern| pattern == ALL) {
+        return Err(refusal);
+    }
+    if !patterns.iter().any(|pattern| pattern == one) {
+        patterns.push(one.to_owned());
+    }
+    Ok(())
+}
+
 fn hashed(password: &[u8]) -> String {
     Sha256::digest(password).iter().fold(String::new(), |mut text, byte| {
         // Writing to a string cannot fail.
@@ -211,7 +245,7 @@ mod tests {
 
     fn user(rules: &str) -> User {
         let mut user = User::default();
-        assert!(rules.split(' ').all(|rule| user.apply(rule)), "{rules}");
+        assert!(rules.split(' ').all(|rule| user.apply(rule).is_ok()), "{rules}");
         user
     }
 
