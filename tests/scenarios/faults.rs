@@ -31,6 +31,8 @@ pub(crate) enum Incident {
     Roll,
     /// The application gets another password.
     Rotate,
+    /// Another component takes over, which decides the same.
+    Swap,
 }
 
 /// Which of the pods.
@@ -61,7 +63,7 @@ impl Incident {
             other => Whom::Other(other as u8 - 2),
         };
         let span = |chance: &mut Chance| Duration::from_millis(200 + chance.below(20_000));
-        match chance.below(22) {
+        match chance.below(24) {
             0..4 => Self::Kill(whom(chance)),
             4..6 => Self::Empty(whom(chance)),
             6..9 => Self::Freeze(whom(chance), span(chance)),
@@ -80,7 +82,8 @@ impl Incident {
             18 => Self::Scale(1 + chance.below(3) as u8),
             19 => Self::Configure,
             20 => Self::Roll,
-            _ => Self::Rotate,
+            21 => Self::Rotate,
+            _ => Self::Swap,
         }
     }
 

@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use kube::{
     Client,
     api::{DeleteParams, Patch, PatchParams},
@@ -27,13 +27,16 @@ use crate::{
 const REDIS: &str = "cache";
 
 /// How long it may take until a new one serves.
-const START: Duration = Duration::from_secs(60);
+const START: Duration = Duration::from_secs(120);
 
 /// How many things happen.
 const INCIDENTS: u64 = 4;
 
 /// How long it is waited between two, at most.
 const PAUSE: Duration = Duration::from_secs(8);
+
+/// How long the weather between host and API server is bad, where it is.
+const WEATHER: Duration = Duration::from_secs(60);
 
 /// How long it may take until it is whole again, before the next copy of the data may
 /// be lost: containers that crash often are started again after minutes.
@@ -58,6 +61,8 @@ struct Run<'a> {
     resource: Value,
     host: Host,
     hosts: u32,
+    /// How often the component was swapped.
+    swaps: usize,
     writes: u64,
 }
 
@@ -72,7 +77,11 @@ pub(crate) async fn scenario(
     let resource = resource(&mut chance);
     trace.note(&format!("the resource: {}", resource.get("spec").unwrap_or(&Value::Null)));
     let client = cluster.server.administrator();
-    let host = Host::start(cluster, prepared, Plug::default(), "host-0".to_owned());
+    let weather = match chance.below(4) {
+        0 => Plug::in_bad_weather(outcome.seed, WEATHER),
+        _ => Plug::default(),
+    };
+    let host = Host::start(cluster, prepared, weather, "host-0".to_owned());
     let written = Written::default();
     let quorum = 1;
     tokio::spawn(client::write(
@@ -89,7 +98,8 @@ pub(crate) async fn scenario(
             held.look();
         }
     });
-    let mut run = Run { cluster, prepared, trace, client, chance, resource, host, hosts: 0, writes: 0 };
+    let mut run =
+        Run { cluster, prepared, trace, client, chance, resource, host, hosts: 0, swaps: 0, writes: 0 };
     run.apply().await?;
     run.is_whole_within(START).await.context("after it was made")?;
     for _ in 0..INCIDENTS {
@@ -249,6 +259,12 @@ impl Run<'_> {
                 let secret = cluster::api(&self.client, &reference("Secret", &name));
                 secret.patch(&name, &PatchParams::default(), &Patch::Merge(patch)).await?;
             }
+            Incident::Swap => {
+                self.swaps += 1;
+                let versions = &self.prepared.versions;
+                let version = versions.get(self.swaps % versions.len()).context("no version")?;
+                cluster::apply(&self.client, version).await?;
+            }
         }
         Ok(())
     }
@@ -262,29 +278,28 @@ impl Run<'_> {
                 Err(problem) => problem,
             };
             if Instant::now() >= end {
-                for object in self.cluster.server.objects() {
-                    if object.get("kind").is_some_and(|kind| kind == "Pod") {
-                        let told = json!([
-                            object.pointer("/metadata/name"),
-                            object.pointer("/spec/nodeName"),
-                            object.get("status")
-                        ]);
-                        self.trace.note(&told.to_string());
-                    }
-                }
+                bail!("it does not become whole: {problem}; {}", self.status().await?);
             }
-            anyhow::ensure!(Instant::now() < end, "it does not become whole: {problem}");
             sleep(Duration::from_millis(250)).await;
         }
     }
 
     async fn is_whole(&self) -> Result<Result<(), String>> {
+        if let Err(problem) = self.are_whole() {
+            return Ok(Err(problem));
+        }
         let status = self.status().await?;
         let condition = |kind: &str| {
             let conditions = status.get("conditions").and_then(Value::as_array).into_iter().flatten();
             let mut found = conditions.filter(|condition| condition.get("type").is_some_and(|is| is == kind));
             found.next().and_then(|found| found.get("status")?.as_str()).unwrap_or_default().to_owned()
         };
+        let good = condition("Ready") == "True" && condition("Progressing") != "True";
+        Ok(if good { Ok(()) } else { Err(format!("its status is {status}")) })
+    }
+
+    /// Whether the servers are all there, by what they do themselves.
+    fn are_whole(&self) -> Result<(), String> {
         let servers = self.cluster.servers.all();
         let wanted: BTreeSet<String> = (0..self.pods()).map(|ordinal| format!("{REDIS}-{ordinal}")).collect();
         let running: BTreeSet<String> =
@@ -293,17 +308,15 @@ impl Run<'_> {
         let (leading, following): (Vec<_>, Vec<_>) =
             runs.partition(|server| server.redis().follows().is_none());
         let linked = following.iter().all(|server| server.redis().link().is_ok());
-        Ok(if running != wanted {
-            Err(format!("{running:?} run, and {wanted:?} should: {status}"))
+        if running != wanted {
+            Err(format!("{running:?} run, and {wanted:?} should"))
         } else if leading.len() != 1 || !linked {
-            Err(format!("{} lead, and linked is {linked}: {status}", leading.len()))
+            Err(format!("{} lead, and it is {linked} that all others are linked", leading.len()))
         } else if !leading.iter().all(|server| server.redis().takes_writes()) {
-            Err(format!("it takes no writes: {status}"))
-        } else if condition("Ready") != "True" || condition("Progressing") == "True" {
-            Err(format!("its status is {status}"))
+            Err("it takes no writes".to_owned())
         } else {
             Ok(())
-        })
+        }
     }
 
     /// Nothing is written any more, for a while, soon.
