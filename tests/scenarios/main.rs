@@ -29,13 +29,15 @@ mod trace;
 
 use std::{
     env,
-    process::{Child, Command, ExitCode},
+    process::{Child, Command, ExitCode, Stdio},
     thread::available_parallelism,
+    time::Instant,
 };
 
 use anyhow::{Context as _, Result, ensure};
 use clap::Parser;
 use operlet::engine::{Engine, EngineOptions};
+use serde_json::json;
 
 use outcome::Outcome;
 use prepared::Prepared;
@@ -59,13 +61,16 @@ struct Arguments {
     /// How many at a time; as many as there are cores without it
     #[arg(long)]
     jobs: Option<u64>,
+    /// Ends with a line of JSON: how many minutes were simulated in one minute
+    #[arg(long, conflicts_with = "seed")]
+    figures: bool,
 }
 
 fn main() -> Result<ExitCode> {
     let arguments = Arguments::parse();
     let bad = match (arguments.seed, arguments.jobs()) {
         (Some(seed), _) => show(seed)?,
-        (None, 0 | 1) => series(&arguments)?,
+        (None, 0 | 1) if !arguments.figures => series(&arguments)?,
         (None, jobs) => side_by_side(&arguments, jobs)?,
     };
     Ok(ExitCode::from(u8::from(bad)))
@@ -117,10 +122,11 @@ fn series(arguments: &Arguments) -> Result<bool> {
     let prepared = prepare()?;
     let reference = reference(&prepared)?;
     let once = |seed| fork::run(seed, || run::run(&prepared, seed, fault(seed, &reference), false));
-    let mut bad = 0_u64;
+    let (mut bad, mut simulated) = (0_u64, 0.0);
     for seed in arguments.first..arguments.first + arguments.seeds {
         let mut outcome = once(seed)?;
         compare(&mut outcome, seed, &reference);
+        simulated += outcome.seconds;
         let differs = arguments.twice && once(seed)?.hash != outcome.hash;
         if differs {
             println!("seed {seed}: it did not happen in the same way twice");
@@ -131,12 +137,16 @@ fn series(arguments: &Arguments) -> Result<bool> {
         }
     }
     let Arguments { seeds, first, .. } = arguments;
-    println!("{seeds} seeds from {first}: {bad} went wrong");
+    println!("{seeds} seeds from {first}: {bad} went wrong, {simulated:.0} {SECONDS}");
     Ok(bad > 0)
 }
 
+/// What the last line of a process ends with, after a number.
+const SECONDS: &str = "seconds were simulated";
+
 /// Runs parts of the seeds in processes like this one.
 fn side_by_side(arguments: &Arguments, jobs: u64) -> Result<bool> {
+    let begun = Instant::now();
     let program = env::current_exe().context("it is not known where this program is")?;
     let Arguments { seeds, first, twice, .. } = arguments;
     let start = |job: u64| -> Result<Child> {
@@ -144,14 +154,34 @@ fn side_by_side(arguments: &Arguments, jobs: u64) -> Result<bool> {
         let mut command = Command::new(&program);
         command.args([format!("--first={}", first + begin), format!("--seeds={}", end - begin)]);
         command.args(["--jobs=1"]).args(twice.then_some("--twice"));
+        if arguments.figures {
+            command.stdout(Stdio::piped());
+        }
         command.spawn().context("a process cannot be started")
     };
     let started: Vec<Child> = (0..jobs).map(start).collect::<Result<_>>()?;
-    let mut bad = false;
-    for mut child in started {
-        bad |= !child.wait().context("a process cannot be waited for")?.success();
+    let (mut bad, mut simulated) = (false, 0.0);
+    for child in started {
+        let output = child.wait_with_output().context("a process cannot be waited for")?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        print!("{text}");
+        bad |= !output.status.success();
+        simulated += seconds(&text).unwrap_or_default();
+    }
+    if arguments.figures {
+        let minutes = begun.elapsed().as_secs_f64() / 60.0;
+        let schedules = (simulated / 60.0 / minutes).round();
+        let figures = json!({
+            "bench": "sim", "schedules_per_minute": schedules, "runs": seeds, "simulated_s": simulated.round(),
+            "wrong": bad,
+        });
+        println!("{figures}");
     }
     Ok(bad)
+}
+
+fn seconds(text: &str) -> Option<f64> {
+    text.lines().last()?.strip_suffix(SECONDS)?.split_whitespace().last()?.parse().ok()
 }
 
 impl Arguments {

@@ -12,6 +12,8 @@ pub(crate) struct Outcome {
     pub(crate) seed: u64,
     /// Of all that happened.
     pub(crate) hash: u64,
+    /// How long it went on in its own time, in seconds.
+    pub(crate) seconds: f64,
     /// How many requests there were.
     pub(crate) requests: u64,
     /// How many times hosts wrote.

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 use kube::{Client, api::DeleteParams};
 use operlet_sim::ApiServer;
 use serde_json::{Value, json};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use crate::{
     cluster, determinism, host::Host, outcome::Outcome, plug::Plug, prepared::Prepared, survival,
@@ -41,12 +41,13 @@ pub(crate) fn run(prepared: &Prepared, seed: u64, fault: Fault, shown: bool) -> 
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     runtime.expect("a runtime").block_on(async {
         determinism::begin();
-        let trace = Trace::new(shown);
+        let (trace, begun) = (Trace::new(shown), Instant::now());
         let mut outcome = Outcome { seed, ..Outcome::default() };
         if let Err(error) = scenario(prepared, fault, &trace, &mut outcome).await {
             outcome.problems.push(format!("{error:#}"));
         }
         (outcome.hash, outcome.requests) = trace.end();
+        outcome.seconds = begun.elapsed().as_secs_f64();
         outcome
     })
 }

@@ -41,6 +41,8 @@ enum Name {
     Failover,
     /// Every state of the failover protocol that faults lead to, as far as the budgets go (a quarter of an hour)
     Explore,
+    /// How many minutes of a Redis's life are simulated in one minute
+    Sim,
 }
 
 impl Bench {
@@ -50,6 +52,17 @@ impl Bench {
             // A test that takes longer than a test may.
             let mut cargo = workspace.native("test");
             return shown(cargo.args(["--test", "explore", "--", "--full"]).args(&self.arguments));
+        }
+        if self.name == Name::Sim {
+            // The same program as `cargo xtask sim`, with the time that it takes.
+            guests::build(workspace)?;
+            let mut cargo = workspace.native("test");
+            cargo.args(["--test", "scenarios", "--", "--figures"]);
+            if self.arguments.is_empty() {
+                // The first seeds are about the host, and shorter.
+                cargo.args(["--first=1001", "--seeds=200"]);
+            }
+            return shown(cargo.args(&self.arguments));
         }
         let name = self.name.as_str();
         let there = |package: &Package| package.benches().any(|bench| bench == name);
@@ -78,13 +91,14 @@ impl Name {
             Self::Probes => "probes",
             Self::Failover => "failover",
             Self::Explore => "explore",
+            Self::Sim => "sim",
         }
     }
 
     fn calls_components(self) -> bool {
         match self {
             Self::Call | Self::Idle | Self::Converge | Self::Failover => true,
-            Self::Store | Self::Probes | Self::Explore => false,
+            Self::Store | Self::Probes | Self::Explore | Self::Sim => false,
         }
     }
 }

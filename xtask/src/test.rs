@@ -15,7 +15,7 @@ use std::process::Command;
 pub(crate) const TESTS: &str = "operlet-tests";
 
 /// How many seeds of the simulation run, twice each: the same must happen.
-const SEEDS: &str = "100";
+const SEEDS: &str = "200";
 
 /// Run the tests: one level, or all of them from the quickest to the slowest.
 ///
