@@ -3,7 +3,10 @@
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU8, Ordering},
+    },
     time::Duration,
 };
 
@@ -26,6 +29,9 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 /// How long it waits for anything.
 const PATIENCE: Duration = Duration::from_millis(500);
+
+/// For how many replicas it waits after each write.
+pub(crate) type Quorum = Arc<AtomicU8>;
 
 /// What was written.
 #[derive(Clone, Debug, Default)]
@@ -78,7 +84,7 @@ pub(crate) async fn write(
     server: ApiServer,
     network: Network,
     redis: &'static str,
-    quorum: u8,
+    quorum: Quorum,
     written: Written,
 ) {
     network.assign(ADDRESS, NODE);
@@ -91,6 +97,7 @@ pub(crate) async fn write(
             connection = opened.ok().and_then(Result::ok);
         }
         let Some(stream) = &mut connection else { continue };
+        let quorum = quorum.load(Ordering::Relaxed);
         match timeout(PATIENCE, set(stream, number, quorum)).await {
             Ok(Ok(acks)) => written.note(number, acks >= quorum),
             _ => connection = None,

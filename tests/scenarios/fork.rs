@@ -12,8 +12,8 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::{determinism, outcome::Outcome};
 
-/// How long a run may take, which usually takes less than a second.
-const PATIENCE_SECONDS: u32 = 120;
+/// How long a run may take, which usually takes half a second.
+const PATIENCE_SECONDS: u32 = 300;
 
 /// What a child ends with that did all it should.
 const DONE: i32 = 0;

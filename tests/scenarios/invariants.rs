@@ -25,7 +25,7 @@ pub(crate) struct Invariants(Arc<Mutex<State>>);
 
 struct State {
     servers: Servers,
-    /// Those that are frozen.
+    /// The run ids of those that are frozen.
     frozen: Vec<String>,
     /// Until when two may take writes, for one of them is to find out.
     excused: Instant,
@@ -52,13 +52,15 @@ impl Invariants {
         self.with(|state| state.broken.clone())
     }
 
-    pub(crate) fn freeze(&self, pod: &str) {
-        self.with(|state| state.frozen.push(pod.to_owned()));
+    /// The process with this run id stands still.
+    pub(crate) fn freeze(&self, run_id: &str) {
+        self.with(|state| state.frozen.push(run_id.to_owned()));
     }
 
-    pub(crate) fn thaw(&self, pod: &str) {
+    /// It goes on, if it is still there.
+    pub(crate) fn thaw(&self, run_id: &str) {
         self.with(|state| {
-            state.frozen.retain(|one| one != pod);
+            state.frozen.retain(|one| one != run_id);
             state.excuse(THAWED);
         });
     }
@@ -76,7 +78,10 @@ impl Invariants {
     /// Looks at a request.
     pub(crate) fn see(&self, seen: &Seen<'_>) {
         if seen.code < 300 {
-            self.with(|state| state.see(seen));
+            self.with(|state| {
+                state.see(seen);
+                state.look();
+            });
         }
     }
 
@@ -96,10 +101,14 @@ impl State {
         }
     }
 
+    fn is_frozen(&self, server: &Server) -> bool {
+        self.frozen.iter().any(|run_id| run_id == server.redis().run_id())
+    }
+
     fn look(&mut self) {
         let servers = self.servers.all();
-        let takes = |(pod, server): &(&String, &Server)| {
-            server.runs() && !self.frozen.contains(pod) && server.redis().takes_writes()
+        let takes = |(_, server): &(&String, &Server)| {
+            server.runs() && !self.is_frozen(server) && server.redis().takes_writes()
         };
         let writable: Vec<&str> = servers.iter().filter(takes).map(|(pod, _)| pod.as_str()).collect();
         if writable.len() > 1 && Instant::now() >= self.excused {
@@ -138,7 +147,7 @@ impl State {
                 && server.redis().link().is_ok()
                 && server.redis().follows().is_some()
         };
-        let is_primary = servers.get(pod).is_some_and(leads) && !self.frozen.iter().any(|one| one == pod);
+        let is_primary = servers.get(pod).is_some_and(|server| leads(server) && !self.is_frozen(server));
         if is_primary && servers.iter().any(follows) {
             self.breaks(format!("I8: the live primary {pod} was deleted while another one followed it"));
         }

@@ -1,9 +1,9 @@
 //! A Redis with an application that writes all the time, and everything that can
 //! happen to it.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, sync::atomic::Ordering, time::Duration};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use kube::{
     Client,
     api::{DeleteParams, Patch, PatchParams},
@@ -13,13 +13,14 @@ use tokio::time::{Instant, sleep};
 
 use crate::{
     chance::Chance,
-    client::{self, Written},
+    client::{self, Quorum, Written},
     cluster::{self, Cluster},
     faults::{Incident, Towards, Whom},
     host::{self, Host},
     outcome::Outcome,
     plug::Plug,
     prepared::Prepared,
+    server::Server,
     trace::Trace,
 };
 
@@ -45,6 +46,12 @@ const MENDING: Duration = Duration::from_secs(400);
 /// How long it is then watched that nothing is written any more.
 const QUIET: Duration = Duration::from_secs(15);
 
+/// After how long a person does what is asked for.
+const PERSON: Duration = Duration::from_secs(30);
+
+/// How long the application has at the end to write once more.
+const ANEW: Duration = Duration::from_secs(5);
+
 /// How often servers are looked at.
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -60,10 +67,13 @@ struct Run<'a> {
     chance: Chance,
     resource: Value,
     host: Host,
+    quorum: Quorum,
     hosts: u32,
     /// How often the component was swapped.
     swaps: usize,
     writes: u64,
+    /// A person has given up what only servers have that do not come back.
+    accepted: bool,
 }
 
 /// Runs it.
@@ -83,12 +93,12 @@ pub(crate) async fn scenario(
     };
     let host = Host::start(cluster, prepared, weather, "host-0".to_owned());
     let written = Written::default();
-    let quorum = 1;
-    tokio::spawn(client::write(
+    let quorum = Quorum::default();
+    let application = tokio::spawn(client::write(
         cluster.server.clone(),
         cluster.network.clone(),
         REDIS,
-        quorum,
+        quorum.clone(),
         written.clone(),
     ));
     let held = cluster.invariants.clone();
@@ -98,22 +108,29 @@ pub(crate) async fn scenario(
             held.look();
         }
     });
-    let mut run =
-        Run { cluster, prepared, trace, client, chance, resource, host, hosts: 0, swaps: 0, writes: 0 };
-    run.apply().await?;
-    run.is_whole_within(START).await.context("after it was made")?;
-    for _ in 0..INCIDENTS {
-        sleep(run.chance.up_to(PAUSE)).await;
-        let incident = Incident::by(&mut run.chance);
-        if incident.may_lose() {
-            run.is_whole_within(MENDING).await.with_context(|| format!("before {incident:?}"))?;
-        }
-        run.happen(incident).await.with_context(|| format!("{incident:?}"))?;
-    }
-    run.is_whole_within(MENDING).await.context("at the end")?;
+    let mut run = Run {
+        cluster,
+        prepared,
+        trace,
+        client,
+        chance,
+        resource,
+        host,
+        quorum,
+        hosts: 0,
+        swaps: 0,
+        writes: 0,
+        accepted: false,
+    };
+    let lived = run.live(&written).await;
+    application.abort();
+    outcome.problems.extend(cluster.invariants.broken());
+    lived?;
     run.is_quiet().await?;
     run.keeps(&written).await?;
     outcome.writes = run.writes + run.host.plug.writes();
+    outcome.end = cluster::end(&cluster.server);
+    trace.add(serde_json::to_string(&outcome.end)?.as_bytes());
     outcome.problems.extend(cluster.invariants.broken());
     trace.note(&format!(
         "{} writes acknowledged, {} of them confirmed; the longest time without one {:.1} s",
@@ -140,6 +157,25 @@ fn resource(chance: &mut Chance) -> Value {
 }
 
 impl Run<'_> {
+    /// From its making until it is whole again after all that happens to it.
+    async fn live(&mut self, written: &Written) -> Result<()> {
+        self.apply().await?;
+        self.is_whole_within(START).await.context("after it was made")?;
+        for _ in 0..INCIDENTS {
+            sleep(self.chance.up_to(PAUSE)).await;
+            let incident = Incident::by(&mut self.chance);
+            if incident.may_lose() {
+                self.is_whole_within(MENDING).await.with_context(|| format!("before {incident:?}"))?;
+            }
+            self.happen(incident).await.with_context(|| format!("{incident:?}"))?;
+        }
+        self.is_whole_within(MENDING).await.context("at the end")?;
+        let before = written.confirmed().len();
+        sleep(ANEW).await;
+        ensure!(written.confirmed().len() > before, "it is whole, and the application cannot write");
+        Ok(())
+    }
+
     fn set(&mut self, field: &str, value: Value) {
         if let Some(spec) = self.resource.get_mut("spec").and_then(Value::as_object_mut) {
             spec.insert(field.to_owned(), value);
@@ -189,19 +225,22 @@ impl Run<'_> {
         let Cluster { world, network, invariants, .. } = self.cluster;
         match incident {
             Incident::Kill(whom) => {
-                world.kill("default", &self.pod(whom).await?, "redis");
+                let pod = self.pod(whom).await?;
+                ensure!(world.kill("default", &pod, "redis"), "{pod} does not run");
             }
             Incident::Empty(whom) => {
                 let pod = self.pod(whom).await?;
-                world.lose_volume("default", &pod, "data");
+                ensure!(world.lose_volume("default", &pod, "data"), "{pod} has no volume");
             }
             Incident::Freeze(whom, time) => {
                 let pod = self.pod(whom).await?;
-                world.freeze("default", &pod, "redis");
-                invariants.freeze(&pod);
+                let servers = self.cluster.servers.all();
+                let frozen = servers.get(&pod).context("it never ran")?.redis().run_id().to_owned();
+                ensure!(world.freeze("default", &pod, "redis"), "{pod} does not run");
+                invariants.freeze(&frozen);
                 sleep(time).await;
                 world.thaw("default", &pod, "redis");
-                invariants.thaw(&pod);
+                invariants.thaw(&frozen);
             }
             Incident::Delete(whom) => {
                 let pod = self.pod(whom).await?;
@@ -225,7 +264,9 @@ impl Run<'_> {
                 cut.iter().for_each(|other| network.partition(&node, other));
                 sleep(time).await;
                 cut.iter().for_each(|other| network.heal(&node, other));
-                invariants.heal(LAG);
+                if towards != Towards::Host {
+                    invariants.heal(LAG);
+                }
             }
             Incident::Crash => {
                 self.hosts += 1;
@@ -240,6 +281,8 @@ impl Run<'_> {
             }
             Incident::Scale(replicas) => {
                 self.set("replicas", json!(replicas));
+                // What is promised is lowered once it is so.
+                self.quorum.fetch_max(quorum(replicas), Ordering::Relaxed);
                 self.apply().await?;
             }
             Incident::Configure => {
@@ -270,18 +313,48 @@ impl Run<'_> {
     }
 
     /// Waits until all servers run, and all but one follow it closely.
-    async fn is_whole_within(&self, patience: Duration) -> Result<()> {
+    async fn is_whole_within(&mut self, patience: Duration) -> Result<()> {
         let end = Instant::now() + patience;
+        let mut asked = Instant::now() + PERSON;
         loop {
             let problem = match self.is_whole().await? {
-                Ok(()) => return Ok(()),
+                Ok(()) => {
+                    self.quorum.store(quorum(self.pods() - 1), Ordering::Relaxed);
+                    return Ok(());
+                }
                 Err(problem) => problem,
             };
             if Instant::now() >= end {
                 bail!("it does not become whole: {problem}; {}", self.status().await?);
             }
+            if Instant::now() >= asked {
+                self.decide().await?;
+                asked = Instant::now() + PERSON;
+            }
             sleep(Duration::from_millis(250)).await;
         }
+    }
+
+    /// Does what a person can do, if it says that one must: it gives up what only those
+    /// have that do not come back.
+    async fn decide(&mut self) -> Result<()> {
+        let status = self.status().await?;
+        let conditions = status.get("conditions").and_then(Value::as_array).into_iter().flatten();
+        let blocked = conditions.filter(|condition| {
+            condition.get("type").is_some_and(|is| is == "FailoverBlocked")
+                && condition.get("status").is_some_and(|is| is == "True")
+        });
+        let told: String = blocked.filter_map(|condition| condition.get("message")?.as_str()).collect();
+        let annotation = told.split_whitespace().find_map(|word| word.split_once('='));
+        let Some((key, value)) = annotation.filter(|(key, _)| key.ends_with("/accept-loss")) else {
+            return Ok(());
+        };
+        self.trace.note(&format!("a person: {key}={value}"));
+        self.accepted = true;
+        let patch = json!({ "metadata": { "annotations": { key: value } } });
+        let resource = cluster::api(&self.client, &self.resource);
+        resource.patch(REDIS, &PatchParams::default(), &Patch::Merge(patch)).await?;
+        Ok(())
     }
 
     async fn is_whole(&self) -> Result<Result<(), String>> {
@@ -329,25 +402,36 @@ impl Run<'_> {
             if before == after {
                 return Ok(());
             }
-            anyhow::ensure!(Instant::now() < end, "{} writes while nothing changed", after - before);
+            ensure!(Instant::now() < end, "{} writes while nothing changed", after - before);
         }
     }
 
-    /// Everything that was confirmed is at the primary.
+    /// Everything that was confirmed is at the primary, and everybody has what it has.
     async fn keeps(&self, written: &Written) -> Result<()> {
         let pod = self.pod(Whom::Primary).await?;
         let servers = self.cluster.servers.all();
         let server = servers.get(&pod).with_context(|| format!("{pod} never ran"))?;
-        let redis = server.redis();
-        let lost: Vec<u64> = written
-            .confirmed()
-            .into_iter()
-            .filter(|number| redis.value(&client::key(*number)).is_none())
-            .collect();
-        anyhow::ensure!(lost.is_empty(), "I13: confirmed writes are lost: {lost:?}");
-        anyhow::ensure!(written.count() > 0, "nothing was ever written");
+        let lost: Vec<u64> = {
+            let redis = server.redis();
+            let is_lost = |number: &u64| redis.value(&client::key(*number)).is_none();
+            written.confirmed().into_iter().filter(is_lost).collect()
+        };
+        ensure!(lost.is_empty() || self.accepted, "I13: confirmed writes are lost: {lost:?}");
+        let has = |server: &Server| {
+            let redis = server.redis();
+            (redis.history().0.to_owned(), redis.keys())
+        };
+        for (other, others) in servers.iter().filter(|(_, server)| server.runs()) {
+            let (expected, is) = (has(server), has(others));
+            ensure!(is == expected, "{other} has {is:?}, and the primary {pod} {expected:?}");
+        }
         Ok(())
     }
+}
+
+/// How many replicas must have a write, so that it is never lost.
+fn quorum(replicas: u8) -> u8 {
+    replicas.div_ceil(2).max(1)
 }
 
 /// An object of this kind and name, to be found by.

@@ -14,7 +14,7 @@ use clap::Args;
 #[derive(Debug, Args)]
 pub(crate) struct Simulate {
     /// How many seeds
-    #[arg(long, default_value_t = 50)]
+    #[arg(long, default_value_t = 150)]
     seeds: u64,
     /// The first of them
     #[arg(long, default_value_t = 1)]

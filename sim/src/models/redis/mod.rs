@@ -61,6 +61,8 @@ pub struct Redis {
     asks_acks: bool,
     /// Until when writes wait.
     paused_until: Option<Duration>,
+    /// Clients that waited for that, and go on once what is under way is done.
+    released: Vec<Connection>,
     /// When it looks after replicas and primary next, and how often it has.
     cron_at: Duration,
     crons: u64,
@@ -132,6 +134,7 @@ impl Redis {
             good: 0,
             asks_acks: false,
             paused_until: None,
+            released: Vec::new(),
             cron_at: now,
             crons: 0,
             last_client: 0,
@@ -281,7 +284,13 @@ impl Redis {
 
     /// What is done before it waits for the next event.
     fn before_sleep(&mut self) {
-        if std::mem::take(&mut self.asks_acks) && self.master.is_none() {
+        for connection in std::mem::take(&mut self.released) {
+            if let Some(client) = self.clients.get_mut(&connection) {
+                client.waits = None;
+            }
+            self.read(connection);
+        }
+        if self.paused_until.is_none() && std::mem::take(&mut self.asks_acks) && self.master.is_none() {
             self.feed(&resp::encode(&["REPLCONF", "GETACK", "*"]));
         }
         let mut all = std::mem::take(&mut self.clients);
@@ -315,12 +324,7 @@ impl Redis {
         let waiting = |client: &Client| matches!(client.waits, Some(Waits::Pause));
         let held: Vec<Connection> =
             self.clients.iter().filter(|(_, client)| waiting(client)).map(|(at, _)| *at).collect();
-        for connection in held {
-            if let Some(client) = self.clients.get_mut(&connection) {
-                client.waits = None;
-            }
-            self.read(connection);
-        }
+        self.released.extend(held);
         self.go_through();
     }
 }
