@@ -20,6 +20,9 @@ use crate::image;
 
 pub(crate) const PORT: u16 = 6379;
 
+/// Each run of tests begins so many bits of addresses after the one before.
+const PLACES_BITS: u32 = 6;
+
 /// How long a server may take to start.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -64,7 +67,10 @@ impl Server {
     /// Starts one, as a pod of the operlet does: a replica of nobody.
     pub(crate) fn start(image: (&'static str, &'static str), arguments: &[&str]) -> Self {
         static LAST: AtomicU16 = AtomicU16::new(0);
-        let [high, low] = (LAST.fetch_add(1, Ordering::Relaxed) + 1).to_be_bytes();
+        // Tests that run at the same time are not each other's.
+        let first = std::process::id().wrapping_shl(PLACES_BITS);
+        let place = first.wrapping_add(u32::from(LAST.fetch_add(1, Ordering::Relaxed)) + 1);
+        let [_, _, high, low] = place.to_be_bytes();
         let address = IpAddr::V4(Ipv4Addr::new(127, 77, high, low));
         let arguments = arguments.iter().map(|&argument| argument.to_owned()).collect();
         let mut server =

@@ -16,6 +16,9 @@ use super::{
 /// How long a question may be answered differently.
 const PATIENCE: Duration = Duration::from_secs(3);
 
+/// With these a link may come about that did not before.
+const HOPEFUL: [&str; 4] = ["EXEC", "MASTERAUTH", "REPLICAOF", "SETUSER"];
+
 /// What servers are told besides, one line each time.
 const PERSISTENCE: [&str; 4] = [
     "--appendonly no",
@@ -58,6 +61,7 @@ pub(crate) struct Episode<'a> {
     chance: &'a mut Chance,
     settle: Settle,
     has_snapshots: bool,
+    is_valkey: bool,
     clients: Vec<Client>,
     /// Whom each server was told to follow last.
     follows: Vec<Option<usize>>,
@@ -106,7 +110,13 @@ const WEIGHTS: [(usize, Act); 11] = [
 ];
 
 impl<'a> Episode<'a> {
-    pub(crate) fn new(pair: Pair, setting: &Setting, chance: &'a mut Chance, counts: &'a mut Counts) -> Self {
+    pub(crate) fn new(
+        pair: Pair,
+        setting: &Setting,
+        chance: &'a mut Chance,
+        counts: &'a mut Counts,
+        is_valkey: bool,
+    ) -> Self {
         let servers = setting.arguments.len();
         let client = |server: usize, kind: usize| Client {
             server,
@@ -126,6 +136,7 @@ impl<'a> Episode<'a> {
             chance,
             settle: Settle::new(servers, setting.has_snapshots),
             has_snapshots: setting.has_snapshots,
+            is_valkey,
             clients,
             follows: vec![None; servers],
             paused: vec![false; servers],
@@ -162,7 +173,12 @@ impl<'a> Episode<'a> {
 
     fn step(&mut self) -> Result<(), Difference> {
         let server = self.chance.below(self.follows.len());
-        match self.chance.weigh(&WEIGHTS) {
+        let act = self.chance.weigh(&WEIGHTS);
+        if !matches!(act, Act::Command) {
+            // Who would end at the same moment, or a moment before?
+            self.pair.rest()?;
+        }
+        match act {
             Act::Command => return self.command(),
             Act::Look => drop(operator::looks(&mut self.pair, server)?),
             Act::Watch => operator::watch(&mut self.pair, server)?,
@@ -210,7 +226,23 @@ impl<'a> Episode<'a> {
             self.demand(server, "CLIENT UNPAUSE")?;
             return self.settled();
         }
-        let said = commands::said(self.chance, servers, in_transaction, is_root);
+        let mut said = commands::said(self.chance, servers, in_transaction, is_root);
+        if self.follows.contains(&Some(server))
+            && said.commands[0].ends_with(&["TYPE".to_owned(), "normal".to_owned()])
+        {
+            // A replica that cannot be linked counts for the moment in which it tries.
+            said = one("CLIENT KILL TYPE pubsub");
+        }
+        let is_odd = match said.commands[0][0].to_uppercase().as_str() {
+            // Since 7.2 a wrong password within a transaction has no answer at all.
+            "AUTH" => in_transaction,
+            // Valkey gives up the transaction then.
+            "MULTI" => in_transaction && self.is_valkey,
+            _ => false,
+        };
+        if is_odd {
+            said = one("PING");
+        }
         let is_data = said.is_data && !self.clients[number].in_transaction;
         self.say(number, said)?;
         if is_data { Ok(()) } else { self.settled() }
@@ -240,10 +272,15 @@ impl<'a> Episode<'a> {
         client.is_root |= first[0].eq_ignore_ascii_case("auth");
         match first[0].to_uppercase().as_str() {
             "MULTI" if first.len() == 1 => client.in_transaction = true,
-            "EXEC" | "DISCARD" if first.len() == 1 => client.in_transaction = false,
+            "EXEC" if first.len() == 1 => client.in_transaction = false,
             _ => {}
         }
+        let discards = first[0].eq_ignore_ascii_case("discard");
         let server = client.server;
+        let hopeful = |word: &String| HOPEFUL.contains(&word.to_uppercase().as_str());
+        if said.commands.iter().flatten().any(hopeful) {
+            self.settle.hope();
+        }
         if self.follows[server].is_some() && said.is_question {
             // What its primary has just been told is on its way.
             sleep(Duration::from_millis(2));
@@ -260,7 +297,12 @@ impl<'a> Episode<'a> {
                     self.hang_up(number);
                     return Ok(());
                 }
-                said => return said.map(|_| ()),
+                answered => {
+                    if discards && !self.pair.is_forbidden(link) {
+                        self.clients[number].in_transaction = false;
+                    }
+                    return answered.map(|_| ());
+                }
             }
         }
     }
@@ -300,6 +342,7 @@ impl<'a> Episode<'a> {
             Some(follows) => self.follows[server] = follows,
             None => {}
         }
+        self.settle.hope();
         operator::act(&mut self.pair, &intent)
     }
 

@@ -25,6 +25,9 @@ const GRACE: Duration = Duration::from_millis(50);
 
 const PAUSE: Duration = Duration::from_micros(300);
 
+/// Whoever waits for replicas does so for less than this time.
+const REST: Duration = Duration::from_millis(250);
+
 /// So many lines of what was said last are told when something differs.
 const TOLD: usize = 75;
 
@@ -52,6 +55,8 @@ struct Link {
     owed: usize,
     /// Replies that are taken from it, one by one, as they are.
     is_observer: bool,
+    /// The last of its replies.
+    last: Option<Frame>,
 }
 
 #[derive(Default)]
@@ -94,7 +99,7 @@ impl Pair {
         assert_eq!((real.is_some(), model.is_some()), (self.running[server], self.running[server]));
         let ends = [real?, model?].map(|(wire, _)| End { wire: Some(wire), ..End::default() });
         self.last += 1;
-        self.links.insert(self.last, Link { server, ends, owed: 0, is_observer });
+        self.links.insert(self.last, Link { server, ends, owed: 0, is_observer, last: None });
         Some(self.last)
     }
 
@@ -109,6 +114,12 @@ impl Pair {
 
     pub(crate) fn is_open(&self, link: usize) -> bool {
         self.links.get(&link).is_some_and(|link| link.ends.iter().all(|end| end.wire.is_some()))
+    }
+
+    /// Whether the last reply was that the user may not say this.
+    pub(crate) fn is_forbidden(&self, link: usize) -> bool {
+        let last = self.links.get(&link).and_then(|link| link.last.as_ref()?.text());
+        last.is_some_and(|text| text.starts_with("-NOPERM"))
     }
 
     pub(crate) fn waits(&self, link: usize) -> bool {
@@ -187,6 +198,16 @@ impl Pair {
         self.hear(0).map(|_| ())
     }
 
+    /// Waits until nobody waits any more, or only for somebody else.
+    pub(crate) fn rest(&mut self) -> Result<(), Difference> {
+        let begun = Instant::now();
+        while self.links.values().any(|link| link.owed > 0) && begun.elapsed() < REST {
+            self.listen()?;
+            sleep(PAUSE * 10);
+        }
+        Ok(())
+    }
+
     /// Takes what has come.
     fn pump(&mut self) {
         for link in self.links.values_mut() {
@@ -211,6 +232,7 @@ impl Pair {
                 real.frames.pop_front();
                 model.frames.pop_front();
                 link.owed = link.owed.saturating_sub(1);
+                link.last = frames.last().map(|(_, [real, _]): &(usize, [Frame; 2])| real.clone());
             }
         }
         for (link, frames) in frames {

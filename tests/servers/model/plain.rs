@@ -5,8 +5,7 @@ use operlet_redis::talk::users::PROBE_USER;
 use super::{frame::Frame, names::Names};
 
 /// Fields of INFO that are compared as they are.
-const FIELDS: [&str; 41] = [
-    "redis_mode",
+const FIELDS: [&str; 38] = [
     "run_id",
     "tcp_port",
     "config_file",
@@ -27,14 +26,12 @@ const FIELDS: [&str; 41] = [
     "master_host",
     "master_port",
     "master_link_status",
-    "master_sync_in_progress",
     "slave_priority",
     "slave_read_only",
     "replica_announced",
     "master_replid",
     "master_replid2",
     "repl_backlog_active",
-    "repl_backlog_size",
     "min_slaves_good_slaves",
     "db0",
     "db1",
@@ -77,6 +74,19 @@ const SECONDS_APART: i64 = 2;
 
 /// What of a client is compared.
 const OF_CLIENT: [&str; 9] = ["addr", "laddr", "name", "flags", "db", "sub", "psub", "user", "resp"];
+
+/// What newer versions say, and what 7.0 does.
+const WORDS: [(&str, &str); 3] = [
+    ("Please also note that if a replica", "Please also note that since Redis 4.0 if a replica"),
+    (
+        "NOPERM No permissions to access a channel",
+        "NOPERM this user has no permissions to access one of the channels used as arguments",
+    ),
+    (
+        "NOPERM No permissions to access a key",
+        "NOPERM this user has no permissions to access one of the keys used as arguments",
+    ),
+];
 
 /// A reply as it is compared.
 #[derive(Default)]
@@ -204,8 +214,9 @@ fn role(frames: &mut [Frame]) {
     }
 }
 
-/// What versions say in different words.
+/// What versions say in different words, in those of the oldest.
 fn worded(line: String) -> String {
+    let line = WORDS.iter().fold(line, |line, (newer, older)| line.replace(newer, older));
     match (line.split_once("NOPERM User "), line.split_once(" has no permissions")) {
         // Since 7.2 it is said who.
         (Some((before, _)), Some((_, after))) => {

@@ -4,10 +4,15 @@ use std::{
     collections::BTreeMap,
     io::{ErrorKind, Read as _, Write as _},
     net::{IpAddr, SocketAddr, TcpStream},
+    thread::sleep,
+    time::Duration,
 };
 
 use super::world::{Wire, World};
 use crate::server::{PORT, Server};
+
+/// How long a server takes to see that a connection was closed.
+const NOTICE: Duration = Duration::from_millis(2);
 
 pub(crate) struct Real {
     pub(crate) servers: Vec<Server>,
@@ -73,5 +78,7 @@ impl World for Real {
 
     fn hang_up(&mut self, wire: Wire) {
         self.streams.remove(&wire);
+        // It is one of those that are counted or killed until the server has seen it.
+        sleep(NOTICE);
     }
 }

@@ -40,6 +40,11 @@ impl Settle {
         Self { observers: vec![None; servers], in_vain: Vec::new(), has_snapshots }
     }
 
+    /// What was in vain may come about now.
+    pub(crate) fn hope(&mut self) {
+        self.in_vain.clear();
+    }
+
     /// Waits, and learns what is called differently.
     pub(crate) fn settle(&mut self, pair: &mut Pair) -> Result<(), Difference> {
         let begun = Instant::now();
