@@ -3,6 +3,8 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    io::{Read as _, Write as _},
+    net::TcpStream,
     thread::sleep,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
@@ -18,6 +20,7 @@ use operlet_redis::{
     talk::{
         Line, Pod,
         acts::{acks, carried_out},
+        command::Commands,
         look::{self, Places},
         users::Operator,
     },
@@ -202,16 +205,26 @@ impl Redis {
         self.record.primary.as_ref().expect("there is a primary").who.pod
     }
 
-    /// A command of a client at a server: its reply's first line.
+    /// A command of a client at a server: what it answers at first.
     pub(crate) fn command(&self, ordinal: Ordinal, command: &[&str]) -> String {
-        use std::io::{Read as _, Write as _};
-        let mut stream = std::net::TcpStream::connect((self.server(ordinal).address, 6379)).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(3))).unwrap();
-        let words = operlet_redis::talk::command::Commands::new().then(command.iter().copied());
-        stream.write_all(&words.into_bytes()).unwrap();
+        self.commands(ordinal, Commands::new().then(command.iter().copied()), 1)
+    }
+
+    /// Commands of a client at a server: so many lines of what it answers, or all until
+    /// it says nothing more.
+    pub(crate) fn commands(&self, ordinal: Ordinal, commands: Commands, lines: usize) -> String {
+        let mut stream = TcpStream::connect((self.server(ordinal).address, 6379)).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(6))).unwrap();
+        stream.write_all(&commands.into_bytes()).unwrap();
+        let mut reply = Vec::new();
         let mut buffer = [0; 4096];
-        let count = stream.read(&mut buffer).unwrap_or(0);
-        String::from_utf8_lossy(&buffer[..count]).trim_end().to_owned()
+        while reply.iter().filter(|byte| **byte == b'\n').count() < lines {
+            match stream.read(&mut buffer) {
+                Ok(count @ 1..) => reply.extend_from_slice(&buffer[..count]),
+                _ => break,
+            }
+        }
+        String::from_utf8_lossy(&reply).trim_end().to_owned()
     }
 }
 

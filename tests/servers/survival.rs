@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use operlet_redis::protocol::step::Report;
+use operlet_redis::{protocol::step::Report, talk::command::Commands};
 
 use crate::{image::IMAGES, operator::Redis};
 
@@ -18,9 +18,12 @@ fn three(image: (&'static str, &'static str), arguments: &[&str]) -> Redis {
     redis
 }
 
+/// Writes, and waits until a replica has it: nothing else is promised to be kept.
+#[track_caller]
 fn write(redis: &Redis, key: &str) {
-    let primary = redis.primary();
-    assert_eq!(redis.command(primary, &["SET", key, "kept"]), "+OK");
+    let words = Commands::new().then(["SET", key, "kept"]).then(["WAIT", "1", "5000"]);
+    let reply = redis.commands(redis.primary(), words, 2);
+    assert!(["+OK\r\n:1", "+OK\r\n:2"].contains(&&*reply), "{reply}");
 }
 
 #[track_caller]

@@ -61,7 +61,7 @@ pub(crate) struct Episode<'a> {
     chance: &'a mut Chance,
     settle: Settle,
     has_snapshots: bool,
-    is_valkey: bool,
+    image: &'static str,
     clients: Vec<Client>,
     /// Whom each server was told to follow last.
     follows: Vec<Option<usize>>,
@@ -115,7 +115,7 @@ impl<'a> Episode<'a> {
         setting: &Setting,
         chance: &'a mut Chance,
         counts: &'a mut Counts,
-        is_valkey: bool,
+        image: &'static str,
     ) -> Self {
         let servers = setting.arguments.len();
         let client = |server: usize, kind: usize| Client {
@@ -136,7 +136,7 @@ impl<'a> Episode<'a> {
             chance,
             settle: Settle::new(servers, setting.has_snapshots),
             has_snapshots: setting.has_snapshots,
-            is_valkey,
+            image,
             clients,
             follows: vec![None; servers],
             paused: vec![false; servers],
@@ -237,7 +237,9 @@ impl<'a> Episode<'a> {
             // Since 7.2 a wrong password within a transaction has no answer at all.
             "AUTH" => in_transaction,
             // Valkey gives up the transaction then.
-            "MULTI" => in_transaction && self.is_valkey,
+            "MULTI" => in_transaction && self.image.starts_with("valkey"),
+            // Since 7.2 it is for what the client itself has written.
+            "WAIT" => in_transaction && self.image != "redis-7.0",
             _ => false,
         };
         if is_odd {
@@ -251,7 +253,9 @@ impl<'a> Episode<'a> {
     /// Says something with all rights, and not within a transaction.
     fn demand(&mut self, server: usize, command: &str) -> Result<(), Difference> {
         let root = self.root(server);
-        if self.clients[root].in_transaction || self.clients[root].listens {
+        let client = &self.clients[root];
+        let waits = client.link.is_some_and(|link| self.pair.waits(link));
+        if client.in_transaction || client.listens || waits {
             self.hang_up(root);
         }
         self.say(root, one(command))

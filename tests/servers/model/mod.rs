@@ -50,7 +50,7 @@ fn episode(image: (&'static str, &'static str), seed: u64, counts: &mut Counts) 
     let pair = Pair::new([Box::new(real), Box::new(model)], setting.arguments.len());
     counts.episodes += 1;
     let steps = 30 + chance.below(STEPS_MAX - 30);
-    let mut episode = Episode::new(pair, &setting, &mut chance, counts, image.0.starts_with("valkey"));
+    let mut episode = Episode::new(pair, &setting, &mut chance, counts, image.0);
     episode.run(steps).map_err(|difference| {
         let (told, arguments) = (episode.pair.told(), &setting.arguments[0]);
         println!(

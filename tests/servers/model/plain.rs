@@ -238,8 +238,14 @@ fn settings(frames: &mut Vec<Frame>) {
 }
 
 /// Which commands a user may say is told by versions in words of their own, in no order.
-/// That it may say them shows when it says them.
+/// That it may say them shows when it says them. That of payloads is said by some only of
+/// users that were reset.
 fn rights(frames: &mut [Frame]) {
+    if let [Frame::Bulk(name), Frame::Array(flags), ..] = frames
+        && name == "flags"
+    {
+        flags.retain(|flag| flag.text() != Some("sanitize-payload"));
+    }
     for place in 1..frames.len() {
         if frames[0].text() == Some("flags") && frames[place - 1].text() == Some("commands") {
             frames[place] = Frame::Line("rights".to_owned());

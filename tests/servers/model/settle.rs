@@ -18,7 +18,7 @@ use super::{
 const PATIENCE: Duration = Duration::from_secs(8);
 
 /// A link that does not come about within this time does not come about.
-const LINK: Duration = Duration::from_millis(3200);
+const LINK: Duration = Duration::from_millis(2700);
 
 const PAUSE: Duration = Duration::from_millis(15);
 

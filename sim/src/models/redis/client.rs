@@ -50,8 +50,8 @@ pub(super) struct Announced {
 pub(super) enum Waits {
     /// So many replicas to have its last write, until then.
     Acks { wanted: usize, until: Option<Duration> },
-    /// Writes to go on. The command is still in the input.
-    Pause,
+    /// Writes to go on, as the one after so many others. The command is still in the input.
+    Pause(u64),
 }
 
 /// A replica, as its primary sees it.

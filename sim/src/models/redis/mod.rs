@@ -59,6 +59,8 @@ pub struct Redis {
     good: usize,
     /// Somebody waits for replicas to say what they have.
     asks_acks: bool,
+    /// How many writes have had to wait.
+    held: u64,
     /// Until when writes wait.
     paused_until: Option<Duration>,
     /// Clients that waited for that, and go on once what is under way is done.
@@ -133,6 +135,7 @@ impl Redis {
             down_since: None,
             good: 0,
             asks_acks: false,
+            held: 0,
             paused_until: None,
             released: Vec::new(),
             cron_at: now,
@@ -321,10 +324,13 @@ impl Redis {
 
     fn unpause(&mut self) {
         self.paused_until = None;
-        let waiting = |client: &Client| matches!(client.waits, Some(Waits::Pause));
-        let held: Vec<Connection> =
-            self.clients.iter().filter(|(_, client)| waiting(client)).map(|(at, _)| *at).collect();
-        self.released.extend(held);
+        let waits = |(connection, client): (&Connection, &Client)| match client.waits {
+            Some(Waits::Pause(place)) => Some((place, *connection)),
+            _ => None,
+        };
+        let mut held: Vec<(u64, Connection)> = self.clients.iter().filter_map(waits).collect();
+        held.sort();
+        self.released.extend(held.into_iter().map(|(_, connection)| connection));
         self.go_through();
     }
 }

@@ -44,7 +44,8 @@ impl Redis {
         let held =
             affects(&command) || (command.name == "exec" && client.queued.as_ref().is_some_and(executes));
         if held && self.paused_until.is_some() {
-            client.waits = Some(Waits::Pause);
+            client.waits = Some(Waits::Pause(self.held));
+            self.held += 1;
             return false;
         }
         if queues {
