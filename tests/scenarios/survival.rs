@@ -49,8 +49,9 @@ const QUIET: Duration = Duration::from_secs(15);
 /// After how long a person does what is asked for.
 const PERSON: Duration = Duration::from_secs(30);
 
-/// How long the application has at the end to write once more.
-const ANEW: Duration = Duration::from_secs(5);
+/// How long the application has at the end to write once more: what was lost on a
+/// network that was cut is sent again after some seconds.
+const ANEW: Duration = Duration::from_secs(30);
 
 /// How often servers are looked at.
 const LOOK: Duration = Duration::from_millis(20);
@@ -171,8 +172,11 @@ impl Run<'_> {
         }
         self.is_whole_within(MENDING).await.context("at the end")?;
         let before = written.confirmed().len();
-        sleep(ANEW).await;
-        ensure!(written.confirmed().len() > before, "it is whole, and the application cannot write");
+        let end = Instant::now() + ANEW;
+        while written.confirmed().len() == before {
+            ensure!(Instant::now() < end, "it is whole, and the application cannot write");
+            sleep(LOOK).await;
+        }
         Ok(())
     }
 
