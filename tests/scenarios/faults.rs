@@ -21,18 +21,30 @@ pub(crate) enum Incident {
     Partition(Whom, Towards, Duration),
     /// The host crashes, and another one takes its place.
     Crash,
-    /// The primary is to be another pod.
-    Switchover,
+    /// The primary is to be another pod: a request of this number.
+    Switchover(u64),
     /// There are to be so many replicas.
     Scale(u8),
     /// A setting is changed that needs no restart.
-    Configure,
+    Configure(&'static str),
     /// One that does.
-    Roll,
+    Roll(u64),
     /// The application gets another password.
-    Rotate,
+    Rotate(u64),
     /// Another component takes over, which decides the same.
     Swap,
+    /// It is to be left alone for so long.
+    Pause(Duration),
+}
+
+/// What happens while something else does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Meanwhile {
+    Nothing,
+    /// The host crashes with this one of its writes.
+    Crash(u64),
+    /// Something else, after so long.
+    Also(Incident, Duration),
 }
 
 /// Which of the pods.
@@ -55,49 +67,99 @@ pub(crate) enum Towards {
     All,
 }
 
+/// How long it lasts, mostly at most, and sometimes: until nodes are given up, and links.
+const SPANS: [Duration; 2] = [Duration::from_secs(20), Duration::from_secs(90)];
+
+/// How soon after something begins something else does, at most.
+const SOON: Duration = Duration::from_secs(4);
+
+/// With which of its writes a host crashes, at most.
+const WRITES: u64 = 12;
+
 impl Incident {
     /// The next one, by chance.
     pub(crate) fn by(chance: &mut Chance) -> Self {
-        let whom = |chance: &mut Chance| match chance.below(5) {
-            0..3 => Whom::Primary,
-            other => Whom::Other(other as u8 - 2),
-        };
-        let span = |chance: &mut Chance| Duration::from_millis(200 + chance.below(20_000));
         match chance.below(24) {
-            0..4 => Self::Kill(whom(chance)),
-            4..6 => Self::Empty(whom(chance)),
-            6..9 => Self::Freeze(whom(chance), span(chance)),
-            9..11 => Self::Delete(whom(chance)),
-            11..13 => Self::PowerCut(whom(chance), span(chance)),
+            0..4 => Self::Kill(Whom::by(chance)),
+            4..6 => Self::Empty(Whom::by(chance)),
+            6..9 => Self::Freeze(Whom::by(chance), span(chance)),
+            9..11 => Self::Delete(Whom::by(chance)),
+            11..13 => Self::PowerCut(Whom::by(chance), span(chance)),
             13..16 => {
                 let towards = match chance.below(3) {
                     0 => Towards::Host,
                     1 => Towards::Pods,
                     _ => Towards::All,
                 };
-                Self::Partition(whom(chance), towards, span(chance))
+                Self::Partition(Whom::by(chance), towards, span(chance))
             }
-            16 => Self::Crash,
-            17 => Self::Switchover,
-            18 => Self::Scale(1 + chance.below(3) as u8),
-            19 => Self::Configure,
-            20 => Self::Roll,
-            21 => Self::Rotate,
+            16 => Self::Pause(span(chance)),
+            _ => Self::deliberate(chance),
+        }
+    }
+
+    /// One that people want, or that does not concern the servers.
+    fn deliberate(chance: &mut Chance) -> Self {
+        match chance.below(8) {
+            0 => Self::Crash,
+            1 | 2 => Self::Switchover(chance.below(1_000_000)),
+            3 => Self::Scale(chance.below(4) as u8),
+            4 if chance.below(2) == 0 => Self::Configure("noeviction"),
+            4 => Self::Configure("allkeys-lru"),
+            5 => Self::Roll(16 + chance.below(4)),
+            6 => Self::Rotate(chance.below(1_000_000)),
             _ => Self::Swap,
+        }
+    }
+
+    /// For how long it lasts.
+    pub(crate) fn lasts(self) -> Duration {
+        match self {
+            Self::Freeze(_, time)
+            | Self::PowerCut(_, time)
+            | Self::Partition(_, _, time)
+            | Self::Pause(time) => time,
+            _ => Duration::ZERO,
         }
     }
 
     /// Whether a copy of the data may be lost by it.
     pub(crate) fn may_lose(self) -> bool {
-        matches!(
+        !matches!(
             self,
-            Self::Kill(_)
-                | Self::Empty(_)
-                | Self::Delete(_)
-                | Self::PowerCut(..)
-                | Self::Freeze(..)
-                | Self::Scale(_)
-                | Self::Roll
+            Self::Partition(..)
+                | Self::Crash
+                | Self::Switchover(_)
+                | Self::Configure(_)
+                | Self::Rotate(_)
+                | Self::Swap
+                | Self::Pause(_)
         )
     }
+}
+
+impl Whom {
+    fn by(chance: &mut Chance) -> Self {
+        match chance.below(5) {
+            0..3 => Self::Primary,
+            other => Self::Other(other as u8 - 2),
+        }
+    }
+}
+
+impl Meanwhile {
+    /// The next one, by chance.
+    pub(crate) fn by(chance: &mut Chance) -> Self {
+        match chance.below(4) {
+            0 => Self::Crash(1 + chance.below(WRITES)),
+            1 => Self::Also(Incident::deliberate(chance), chance.up_to(SOON)),
+            _ => Self::Nothing,
+        }
+    }
+}
+
+fn span(chance: &mut Chance) -> Duration {
+    let [mostly, sometimes] = SPANS;
+    let longest = if chance.below(6) == 0 { sometimes } else { mostly };
+    Duration::from_millis(200) + chance.up_to(longest)
 }

@@ -2,27 +2,24 @@
 //! a real one.
 
 use std::{
-    future::pending,
-    io,
-    net::{IpAddr, Ipv4Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr},
     sync::Arc,
 };
 
 use anyhow::{Context as _, Result};
-use futures::{FutureExt as _, future::BoxFuture};
 use kube::Client;
 use operlet::{
     controller::{Clients, Connect, Supervisor, SupervisorOptions},
     engine::Engine,
-    exchange::{BoxStream, ConnectionLimits, Dial, Exchanges},
+    exchange::{ConnectionLimits, Exchanges},
     lease::{Lease, LeaseOptions},
     metrics::Metrics,
 };
-use operlet_sim::{ApiServer, Network};
+use operlet_sim::ApiServer;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::{cluster::Cluster, plug::Plug, prepared::Prepared};
+use crate::{cluster::Cluster, plug::Plug, prepared::Prepared, way::Way};
 
 /// The namespace of the host.
 pub(crate) const NAMESPACE: &str = "operlet-system";
@@ -44,26 +41,8 @@ impl Connect for Line {
 /// Where hosts are: on a node of their own.
 pub(crate) const NODE: &str = "host";
 
-const ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 9, 0, 2));
-
-/// A host's way to pods. One that is cut off does not say anything any more.
-struct Way {
-    network: Network,
-    plug: Plug,
-}
-
-impl Dial for Way {
-    fn dial(&self, to: SocketAddr) -> BoxFuture<'_, io::Result<BoxStream>> {
-        async move {
-            if self.plug.is_cut() {
-                return pending().await;
-            }
-            let stream = self.network.stream(NODE, ADDRESS, to).await?;
-            Ok(Box::new(stream) as BoxStream)
-        }
-        .boxed()
-    }
-}
+/// The address of all of them.
+pub(crate) const ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 9, 0, 2));
 
 /// A host that runs.
 pub(crate) struct Host {
@@ -76,7 +55,7 @@ impl Host {
     pub(crate) fn start(cluster: &Cluster, prepared: &Prepared, plug: Plug, instance: String) -> Self {
         let stop = CancellationToken::new();
         cluster.network.assign(ADDRESS, NODE);
-        let way = Way { network: cluster.network.clone(), plug: plug.clone() };
+        let way = Way::new(cluster.network.clone(), plug.clone());
         let line = Line { server: cluster.server.clone(), plug: plug.clone() };
         let run = run(line, way, prepared.engine.clone(), instance, stop.clone());
         Self { plug, stop, running: tokio::spawn(run) }

@@ -22,10 +22,12 @@ mod invariants;
 mod outcome;
 mod plug;
 mod prepared;
+mod redis;
 mod run;
 mod server;
 mod survival;
 mod trace;
+mod way;
 
 use std::{
     env,

@@ -29,6 +29,15 @@ impl Outcome {
         self.problems.is_empty()
     }
 
+    /// Notes problems, each once.
+    pub(crate) fn note(&mut self, problems: impl IntoIterator<Item = String>) {
+        for problem in problems {
+            if !self.problems.contains(&problem) {
+                self.problems.push(problem);
+            }
+        }
+    }
+
     pub(crate) fn failed(seed: u64, problem: String) -> Self {
         Self { seed, problems: vec![problem], ..Self::default() }
     }

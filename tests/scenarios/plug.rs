@@ -94,6 +94,11 @@ impl Plug {
         plug
     }
 
+    /// Cuts it with so many writes from now on.
+    pub(crate) fn cut_within(&self, writes: u64) {
+        self.0.cut_after.store(self.writes() + writes, Ordering::Relaxed);
+    }
+
     /// How many writes went over it.
     pub(crate) fn writes(&self) -> u64 {
         self.0.writes.load(Ordering::Relaxed)

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    net::IpAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -12,6 +13,9 @@ use serde_json::Value;
 /// For how long a replica is ready whose link is down.
 const READY_WITHOUT_LINK: Duration = Duration::from_secs(60);
 
+/// The user that the operator is.
+const OPERATOR: &str = "operlet";
+
 /// All servers that run or ran, by the names of their pods.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Servers(Arc<Mutex<BTreeMap<String, Server>>>);
@@ -21,6 +25,9 @@ pub(crate) struct Servers(Arc<Mutex<BTreeMap<String, Server>>>);
 pub(crate) struct Server {
     redis: Arc<Mutex<Redis>>,
     running: Arc<Mutex<bool>>,
+    address: IpAddr,
+    /// The hash of the operator's password that it started with.
+    operator: String,
 }
 
 impl Servers {
@@ -33,6 +40,16 @@ impl Servers {
 impl Server {
     pub(crate) fn redis(&self) -> MutexGuard<'_, Redis> {
         self.redis.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The address of its pod.
+    pub(crate) fn address(&self) -> IpAddr {
+        self.address
+    }
+
+    /// Whether the operator can log in.
+    pub(crate) fn knows_operator(&self) -> bool {
+        self.redis().admits(OPERATOR, &self.operator)
     }
 
     /// Whether the process is still there.
@@ -61,7 +78,13 @@ impl Images for Servers {
         let data = container.mounts.get("/data").cloned().unwrap_or_default();
         let file = format!("/run/redis/{}.conf", text("/metadata/uid"));
         let redis = Redis::new(&lines, data, container.seed, container.now, &file);
-        let server = Server { redis: Arc::new(Mutex::new(redis)), running: Arc::new(Mutex::new(true)) };
+        let operator = line(&container.mounts, "/etc/redis-operator", "operator-hash").unwrap_or_default();
+        let server = Server {
+            redis: Arc::new(Mutex::new(redis)),
+            running: Arc::new(Mutex::new(true)),
+            address: container.address,
+            operator,
+        };
         let name = text("/metadata/name").to_owned();
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(name, server.clone());
         Some(Box::new(Running { server, hands_over: None }))
@@ -79,7 +102,7 @@ fn configuration(container: &Container<'_>) -> Option<Vec<(String, Vec<String>)>
     let name = format!("{}.{headless}.{}.svc", text("/metadata/name"), text("/metadata/namespace"));
     lines.push(("replica-announce-ip".to_owned(), vec![name]));
     let users = [
-        ("operlet", format!("#{}", read("/etc/redis-operator", "operator-hash")?), "operator.acl"),
+        (OPERATOR, format!("#{}", read("/etc/redis-operator", "operator-hash")?), "operator.acl"),
         ("operlet-probe", format!("#{}", read("/etc/redis-operator", "probe-hash")?), "probe.acl"),
         ("operlet-health", format!(">{}", read("/etc/redis-operator", "health-password")?), "health.acl"),
         ("default", format!(">{}", read("/etc/redis-auth", "password")?), "default.acl"),

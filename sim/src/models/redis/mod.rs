@@ -84,7 +84,21 @@ pub struct Redis {
     failed_partial_syncs: u64,
     /// How often a copy without any key took the place of keys.
     emptied: u64,
+    orders: Vec<Order>,
     acts: Vec<Act>,
+}
+
+/// That it was told to follow somebody, or nobody any more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Order {
+    /// Whom it followed before: a host.
+    pub from: Option<String>,
+    /// Whom it follows from then on.
+    pub to: Option<String>,
+    /// The replication id that it had.
+    pub id: String,
+    /// How many keys it had.
+    pub keys: usize,
 }
 
 impl Redis {
@@ -151,6 +165,7 @@ impl Redis {
             partial_syncs: 0,
             failed_partial_syncs: 0,
             emptied: 0,
+            orders: Vec::new(),
             acts: Vec::new(),
         };
         redis.run_id = redis.some_id();
@@ -216,10 +231,32 @@ impl Redis {
         self.emptied
     }
 
+    /// Whom it was told to follow, one after the other.
+    #[must_use]
+    pub fn orders(&self) -> &[Order] {
+        &self.orders
+    }
+
+    /// Whether this user can log in with the password of this hash: SHA-256 as
+    /// hexadecimal digits.
+    #[must_use]
+    pub fn admits(&self, user: &str, hash: &str) -> bool {
+        self.users.knows(user, hash)
+    }
+
     /// How many keys there are.
     #[must_use]
     pub fn keys(&self) -> usize {
         self.data.len()
+    }
+
+    fn note_order(&mut self, to: Option<&str>) {
+        self.orders.push(Order {
+            from: self.master.as_ref().map(|(host, _)| host.clone()),
+            to: to.map(str::to_owned),
+            id: self.history.id.clone(),
+            keys: self.data.len(),
+        });
     }
 
     fn some_number(&mut self) -> u64 {

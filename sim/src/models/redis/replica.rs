@@ -19,6 +19,7 @@ impl Redis {
         if self.master.as_ref().is_some_and(|(known, at)| known == host && *at == port) {
             return Reply::simple("OK Already connected to specified master");
         }
+        self.note_order(Some(host));
         let was_master = self.master.is_none();
         self.unlink();
         self.unblock();
@@ -32,9 +33,11 @@ impl Redis {
 
     /// Follows nobody any more, and begins a history of its own.
     pub(super) fn follow_nobody(&mut self) {
-        if self.master.take().is_none() {
+        if self.master.is_none() {
             return;
         }
+        self.note_order(None);
+        self.master = None;
         if let Some(link) = self.link.take() {
             self.acts.push(Act::Close { connection: link.connection });
         }

@@ -81,8 +81,13 @@ impl Users {
 
     /// Whether this user may log in with this password.
     pub(super) fn admits(&self, name: &str, password: &[u8]) -> bool {
-        let hash = hashed(password);
-        self.get(name).is_some_and(|user| user.on && (user.nopass || user.passwords.contains(&hash)))
+        self.knows(name, &hashed(password))
+    }
+
+    /// Whether this user may log in with the password of this hash.
+    pub(super) fn knows(&self, name: &str, hash: &str) -> bool {
+        let has = |known: &String| known == hash;
+        self.get(name).is_some_and(|user| user.on && (user.nopass || user.passwords.iter().any(has)))
     }
 }
 
