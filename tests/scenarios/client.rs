@@ -105,7 +105,8 @@ pub(crate) async fn write(
     }
 }
 
-async fn connect(client: &Client, network: &Network, redis: &str) -> Result<NetworkStream> {
+/// Connects to whom the Service leads to, and logs in.
+pub(crate) async fn connect(client: &Client, network: &Network, redis: &str) -> Result<NetworkStream> {
     let service = Api::<Service>::default_namespaced(client.clone()).get(redis).await?;
     let selector = service.spec.and_then(|spec| spec.selector).unwrap_or_default();
     let name = selector.get("statefulset.kubernetes.io/pod-name").context("it selects nobody")?;
@@ -119,6 +120,12 @@ async fn connect(client: &Client, network: &Network, redis: &str) -> Result<Netw
     let reply = say(&mut stream, &format!("AUTH {}\r\n", password.trim_end()), 1).await?;
     ensure!(reply == "+OK\r\n", "{reply}");
     Ok(stream)
+}
+
+/// Waits until a connection is closed on which nothing is said.
+pub(crate) async fn closed(stream: &mut NetworkStream) {
+    let mut part = [0; 256];
+    while stream.read(&mut part).await.is_ok_and(|count| count > 0) {}
 }
 
 /// Writes, and says how many replicas have it.

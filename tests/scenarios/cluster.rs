@@ -8,7 +8,7 @@ use kube::{
     api::{DynamicObject, Patch, PatchParams},
     core::{ApiResource, GroupVersionKind},
 };
-use operlet_sim::{ApiServer, Clock, Controllers, Network, World};
+use operlet_sim::{ApiServer, Clock, Controllers, Network, Seen, World};
 use serde_json::{Map, Value, json};
 
 use crate::{invariants::Invariants, prepared::Prepared, server::Servers, trace::Trace};
@@ -40,6 +40,7 @@ pub(crate) async fn new(prepared: &Prepared, seed: u64, trace: &Trace) -> Result
         let user = seen.user.rsplit(':').next().unwrap_or_default();
         noted.note(&format!("{user} {} {} {}", seen.method, seen.path, seen.code));
         noted.add(seen.body);
+        noted.explain(|| explained(seen));
         held.see(seen);
     });
     tokio::spawn(network.clone().run());
@@ -64,6 +65,28 @@ pub(crate) async fn new(prepared: &Prepared, seed: u64, trace: &Trace) -> Result
         apply(&client, object).await?;
     }
     Ok(Cluster { server, network, world, servers, invariants })
+}
+
+/// What a status says of who leads, where one is written.
+fn explained(seen: &Seen<'_>) -> Option<String> {
+    if !seen.path.contains("/redises/") || !seen.path.contains("/status?") {
+        return None;
+    }
+    let body: Value = serde_json::from_slice(seen.body).ok()?;
+    let status = body.get("status")?;
+    let text = |pointer: &str| status.pointer(pointer).and_then(Value::as_str).unwrap_or("-").to_owned();
+    let followers = status.get("followers").and_then(Value::as_array).into_iter().flatten();
+    let followers: Vec<&str> = followers.filter_map(|one| one.get("pod")?.as_str()).collect();
+    Some(format!(
+        "epoch {}, {} leads, {} may follow; {} {} to {}; {}",
+        status.get("epoch").unwrap_or(&Value::Null),
+        text("/primary/pod"),
+        followers.join(" and "),
+        text("/failover/phase"),
+        text("/failover/cause"),
+        text("/failover/to/pod"),
+        text("/phase"),
+    ))
 }
 
 fn params() -> PatchParams {

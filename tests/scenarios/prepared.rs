@@ -32,9 +32,11 @@ const MANIFESTS: [&str; 7] = [
 const COMPONENT: &str = "../deploy/redis/component.yaml";
 
 impl Prepared {
-    pub(crate) fn new(engine: Engine) -> Result<Self> {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(COMPONENT);
-        let shipped = fs::read_to_string(&path)
+    /// With the component of this ConfigMap, or as it is shipped.
+    pub(crate) fn new(engine: Engine, component: Option<&Path>) -> Result<Self> {
+        let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join(COMPONENT);
+        let path = component.unwrap_or(&shipped);
+        let shipped = fs::read_to_string(path)
             .with_context(|| format!("cannot read {}: `cargo xtask guests` makes it", path.display()))?;
         let mut objects: Vec<Value> = Vec::new();
         for text in MANIFESTS {

@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
 use crate::{
-    cluster, determinism, host::Host, outcome::Outcome, plug::Plug, prepared::Prepared, survival,
-    trace::Trace,
+    cluster, determinism, host::Host, outcome::Outcome, plug::Plug, prepared::Prepared, regressions,
+    survival, trace::Trace,
 };
 
 /// How long things go wrong.
@@ -34,6 +34,8 @@ pub(crate) enum Fault {
     BadWeather,
     /// Pods, nodes and the network fail, the host crashes, and people change things.
     Incidents,
+    /// What went wrong elsewhere, by its place in [`regressions::ALL`].
+    Regression(usize),
 }
 
 /// Runs a seed.
@@ -115,6 +117,10 @@ async fn scenario(prepared: &Prepared, fault: Fault, trace: &Trace, outcome: &mu
         Fault::CrashAfter(writes) => Plug::cut_after(writes),
         Fault::BadWeather => Plug::in_bad_weather(outcome.seed, TROUBLE),
         Fault::Incidents => return survival::scenario(&cluster, prepared, trace, outcome).await,
+        Fault::Regression(place) => {
+            let regression = regressions::ALL.get(place).context("there is no such regression")?;
+            return regressions::scenario(regression, &cluster, prepared, trace, outcome).await;
+        }
     };
     let mut host = Host::start(&cluster, prepared, plug, "one".to_owned());
     people(server, &client, fault).await?;

@@ -23,6 +23,15 @@ impl Trace {
         Self { begun: Instant::now(), shown, inner: Arc::default() }
     }
 
+    /// Shows what can be told of what was noted, where it is shown at all.
+    pub(crate) fn explain(&self, what: impl FnOnce() -> Option<String>) {
+        if self.shown
+            && let Some(what) = what()
+        {
+            println!("{:>10} {what}", "");
+        }
+    }
+
     /// Notes what happened.
     pub(crate) fn note(&self, what: &str) {
         let line = format!("{:>10.3} {what}", self.begun.elapsed().as_secs_f64());

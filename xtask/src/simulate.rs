@@ -20,20 +20,33 @@ pub(crate) struct Simulate {
     #[arg(long, default_value_t = 1)]
     first: u64,
     /// One seed, with all that happens
-    #[arg(long, conflicts_with_all = ["seeds", "first", "twice"])]
+    #[arg(long, conflicts_with_all = ["seeds", "first", "minutes", "twice"])]
     seed: Option<u64>,
+    /// As many as can be begun in so many minutes, in place of a number
+    #[arg(long, conflicts_with = "seeds")]
+    minutes: Option<f64>,
     /// Run each seed twice: the same must happen
     #[arg(long)]
     twice: bool,
+    /// What went wrong with other operators of Redis, each a scenario: all, or one with all that happens
+    #[arg(long, value_name = "NAME", num_args = 0..=1, default_missing_value = "", conflicts_with_all = ["seeds", "first", "minutes", "seed", "twice"])]
+    regressions: Option<String>,
 }
 
 impl Simulate {
     /// Runs the command.
     pub(crate) fn run(&self, workspace: &Workspace) -> Result<()> {
         guests::build(workspace)?;
-        let mut arguments = match self.seed {
-            Some(seed) => vec!["--seed".to_owned(), seed.to_string()],
-            None => vec![format!("--seeds={}", self.seeds), format!("--first={}", self.first)],
+        let first = format!("--first={}", self.first);
+        let mut arguments = match (self.seed, self.minutes, self.regressions.as_deref()) {
+            (_, _, Some(name)) => [Some("--regressions"), Some(name).filter(|name| !name.is_empty())]
+                .into_iter()
+                .flatten()
+                .map(str::to_owned)
+                .collect(),
+            (Some(seed), ..) => vec![format!("--seed={seed}")],
+            (None, Some(minutes), None) => vec![format!("--minutes={minutes}"), first],
+            (None, None, None) => vec![format!("--seeds={}", self.seeds), first],
         };
         arguments.extend(self.twice.then(|| "--twice".to_owned()));
         shown(workspace.native("test").args(["--test", "scenarios", "--"]).args(arguments))

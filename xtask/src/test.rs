@@ -10,12 +10,19 @@ use clap::{Args, ValueEnum};
 use operlet_lab::progress::Progress;
 use std::ffi::OsStr;
 use std::process::Command;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The package of the tests that need more than one part of the project.
 pub(crate) const TESTS: &str = "operlet-tests";
 
 /// How many seeds of the simulation run, twice each: the same must happen.
-const SEEDS: &str = "200";
+const SEEDS: &str = "150";
+
+/// For how many minutes seeds run that nobody has seen yet: others each day.
+const MINUTES: &str = "5";
+
+/// More seeds than are run in a day.
+const SEEDS_A_DAY: u64 = 1_000_000;
 
 /// Run the tests: one level, or all of them from the quickest to the slowest.
 ///
@@ -83,8 +90,14 @@ impl Test {
 
     fn sim(&self, workspace: &Workspace) -> Result<()> {
         guests::build(workspace)?;
-        let mut cargo = workspace.native("test");
-        shown(cargo.args(["--test", "scenarios", "--", "--seeds", SEEDS, "--twice"]))
+        let run = |arguments: &[&str]| {
+            let mut cargo = workspace.native("test");
+            shown(cargo.args(["--test", "scenarios", "--"]).args(arguments))
+        };
+        run(&["--regressions"])?;
+        run(&["--seeds", SEEDS, "--twice"])?;
+        let days = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs() / (24 * 60 * 60);
+        run(&["--minutes", MINUTES, "--first", &(days * SEEDS_A_DAY).to_string()])
     }
 
     fn lab(&self, workspace: &Workspace) -> Result<()> {

@@ -56,7 +56,9 @@ impl State {
         let Some(server) = servers.get(pod) else { return };
         let others = || servers.iter().filter(|(other, _)| *other != pod).map(|(_, server)| server);
         let leads = server.runs() && server.redis().follows().is_none() && !self.is_frozen(server);
-        if leads && others().any(follows) {
+        let address = server.address().to_string();
+        let is_its = |other: &Server| other.redis().follows().is_some_and(|(host, _)| host == address);
+        if leads && others().any(|other| follows(other) && is_its(other)) {
             self.breaks(format!("I8: the live primary {pod} was deleted while another one followed it"));
         }
         if !follows(server) || self.is_frozen(server) {

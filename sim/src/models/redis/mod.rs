@@ -244,6 +244,12 @@ impl Redis {
         self.users.knows(user, hash)
     }
 
+    /// Whether this user can log in with this password.
+    #[must_use]
+    pub fn admits_password(&self, user: &str, password: &[u8]) -> bool {
+        self.users.admits(user, password)
+    }
+
     /// How many keys there are.
     #[must_use]
     pub fn keys(&self) -> usize {
