@@ -31,8 +31,8 @@ use crate::{
     engine::LoadError,
     model::{ChildKind, Digest, Event, EventType, GroupVersionKind, ResourceKind},
     operlets::{
-        self, Admitted, CandidateStatus, ComponentStatus, Operlet, OperletStatus, Refusal, SourceError,
-        Terms, admit, load_copy, read_source, remove_other_copies, store_copy, succeeds,
+        self, Admitted, CandidateStatus, ComponentStatus, Operlet, OperletStatus, Package, Refusal,
+        SourceError, Terms, admit, load_copy, read_source, remove_other_copies, store_copy, succeeds,
     },
 };
 
@@ -286,15 +286,15 @@ impl Installation {
     /// Looks at what the source holds; true if only a change can lead further.
     async fn advance_source(&mut self, resumed: bool) -> bool {
         let source = &self.operlet.spec.source.config_map;
-        let bytes = match read_source(&self.shared.client, source).await {
-            Ok(bytes) => bytes,
+        let package = match read_source(&self.shared.client, source).await {
+            Ok(package) => package,
             Err(error) => return self.source_unreadable(&error).await,
         };
-        let digest = Digest::of(&bytes);
+        let digest = Digest::of(&package.bytes);
         // What is watched for and not on record yet is not live.
         let serving = self.working.as_ref().filter(|working| working.is_serving());
         if serving.is_some_and(|working| working.live().digest == digest) {
-            return self.is_live_already(&bytes).await;
+            return self.is_live_already(&package).await;
         }
         if !resumed && self.status.live.as_ref().is_some_and(|live| live.digest == digest.to_string()) {
             return false;
@@ -306,7 +306,7 @@ impl Installation {
         if self.was_not_compiled(&digest) {
             return false;
         }
-        match self.consider(bytes).await {
+        match self.consider(package).await {
             Ok(settled) => settled,
             Err(refusal) => {
                 let may_pass = refusal.may_pass();
@@ -320,7 +320,7 @@ impl Installation {
 
     /// The source holds the live component: a newer one was withdrawn, or only
     /// limits and settings changed.
-    async fn is_live_already(&mut self, bytes: &[u8]) -> bool {
+    async fn is_live_already(&mut self, package: &Package) -> bool {
         self.status.candidate = None;
         self.refused = None;
         report::set_condition(&mut self.status, "Progressing", false, "UpToDate", UP_TO_DATE);
@@ -329,7 +329,7 @@ impl Installation {
         let old = working.live();
         // An Operlet that was deleted and made again took the earlier copy along.
         let (client, namespace) = (&self.shared.client, &self.shared.namespace);
-        let kept = store_copy(client, namespace, &self.operlet, &old.digest, bytes).await;
+        let kept = store_copy(client, namespace, &self.operlet, &old.digest, package).await;
         if let Err(error) = &kept {
             tracing::warn!(error = describe(error), "cannot keep the copy of the live component");
         }
@@ -381,15 +381,15 @@ impl Installation {
     }
 
     /// Takes a new component in. True if only a change can lead further.
-    async fn consider(&mut self, bytes: Vec<u8>) -> Result<bool, Refusal> {
+    async fn consider(&mut self, package: Package) -> Result<bool, Refusal> {
         let pinned = self.operlet.spec.digest.as_deref();
-        let admitted = admit(&self.shared.engine, bytes.clone(), pinned, &self.stop).await?;
+        let admitted = admit(&self.shared.engine, package.bytes.clone(), pinned, &self.stop).await?;
         if let Some(live) = &self.status.live {
             succeeds(&admitted.manifest, live)?;
         }
         let (digest, manifest) = (admitted.digest.clone(), Arc::clone(&admitted.manifest));
         let kept =
-            store_copy(&self.shared.client, &self.shared.namespace, &self.operlet, &digest, &bytes).await;
+            store_copy(&self.shared.client, &self.shared.namespace, &self.operlet, &digest, &package).await;
         if let Err(error) = kept {
             self.wait_for(Some(&admitted), "CopyFailed", describe(&error));
             return Ok(false);

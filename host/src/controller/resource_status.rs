@@ -18,10 +18,8 @@ pub(super) struct NewStatus<'a> {
     pub(super) now: &'a str,
 }
 
-/// The whole status to write, or none if it is so already. `current` is the
-/// resource.
-pub(super) fn next_status(current: &Value, new: &NewStatus<'_>) -> Option<Value> {
-    let before = current.get("status").and_then(Value::as_object).cloned().unwrap_or_default();
+/// The whole status to write, or none if it is so already.
+pub(super) fn next_status(before: &Map<String, Value>, new: &NewStatus<'_>) -> Option<Value> {
     let mut status = match new.wanted {
         Some(text) => serde_json::from_str::<Map<String, Value>>(text).unwrap_or_default(),
         None => before.clone(),
@@ -44,7 +42,7 @@ pub(super) fn next_status(current: &Value, new: &NewStatus<'_>) -> Option<Value>
     }
     // A null is what a component writes for nothing; the API server drops it.
     status.retain(|_, value| !value.is_null());
-    (status != before).then_some(Value::Object(status))
+    (status != *before).then_some(Value::Object(status))
 }
 
 /// Replaces by type and appends what is new; the time moves only when the status
@@ -86,11 +84,16 @@ mod tests {
         Condition { type_: "Ready".to_owned(), status, reason, message }
     }
 
+    fn next_of(resource: &Value, new: &NewStatus<'_>) -> Option<Value> {
+        let before = resource.get("status").and_then(Value::as_object).cloned().unwrap_or_default();
+        next_status(&before, new)
+    }
+
     fn next(current: &Value, wanted: Option<&str>, status: ConditionStatus, now: &str) -> Option<Value> {
         let conditions = [condition(status)];
         let new =
             NewStatus { wanted, conditions: &conditions, generation: Some(2), state_version: Some(1), now };
-        next_status(current, &new)
+        next_of(current, &new)
     }
 
     #[test]
@@ -113,7 +116,7 @@ mod tests {
             let wanted = Some(r#"{"phase":"Moving"}"#);
             let new =
                 NewStatus { wanted, conditions: &[], generation: None, state_version: Some(1), now: "" };
-            next_status(resource, &new).unwrap()
+            next_of(resource, &new).unwrap()
         };
         let second = checkpoint(&json!({ "status": first }));
         assert_eq!(second["phase"], "Moving");

@@ -4,7 +4,8 @@
 use std::sync::Arc;
 
 use kube::api::{Patch, PatchParams};
-use serde_json::{Value, json};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
 
 use super::{
     informer::{api_for, describe},
@@ -36,6 +37,13 @@ pub(super) struct StatusError {
     pub(super) forbidden: bool,
 }
 
+/// What of a resource a status follows from.
+#[derive(Default, Deserialize)]
+struct Current {
+    #[serde(default)]
+    status: Map<String, Value>,
+}
+
 /// Writes a status, guarded by the version of the resource.
 pub(super) async fn write(
     runtime: &Runtime,
@@ -44,8 +52,8 @@ pub(super) async fn write(
     new: &NewStatus<'_>,
 ) -> Result<Wrote, StatusError> {
     let key = &resource.key;
-    let current: Value = serde_json::from_str(&resource.json).unwrap_or_default();
-    let Some(status) = next_status(&current, new) else { return Ok(Wrote::Unchanged) };
+    let Current { status: before } = serde_json::from_str(&resource.json).unwrap_or_default();
+    let Some(status) = next_status(&before, new) else { return Ok(Wrote::Unchanged) };
     let mut metadata = json!({
         "name": key.name,
         "uid": resource.uid(),

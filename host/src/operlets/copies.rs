@@ -11,7 +11,7 @@ use kube::{
     api::{DeleteParams, ListParams, PostParams},
 };
 
-use super::{COMPONENT_ZSTD_KEY, DIGEST_ANNOTATION, Operlet, UnpackError, package::pack_fast, unpack};
+use super::{COMPONENT_ZSTD_KEY, DIGEST_ANNOTATION, Operlet, Package, UnpackError, unpack};
 use crate::model::Digest;
 
 const OPERLET_LABEL: &str = "operlet.dev/copy-of";
@@ -78,11 +78,16 @@ pub async fn store_copy(
     namespace: &str,
     operlet: &Operlet,
     digest: &Digest,
-    component: &[u8],
+    component: &Package,
 ) -> Result<(), CopyError> {
     let operlet_name = operlet.metadata.name.clone().unwrap_or_default();
     let name = copy_name(&operlet_name, digest);
-    let packed = pack_fast(component).map_err(CopyError::Pack)?;
+    let api: Api<ConfigMap> = Api::namespaced(client.clone(), namespace);
+    // Most often it is there already, and much larger than what says so.
+    if let Some(kept) = is_kept(&api, &name, operlet).await? {
+        return if kept { Ok(()) } else { Err(CopyError::Leaving { name }) };
+    }
+    let packed = component.packed().map_err(CopyError::Pack)?;
     let config_map = ConfigMap {
         metadata: ObjectMeta {
             name: Some(name.clone()),
@@ -95,19 +100,23 @@ pub async fn store_copy(
         immutable: Some(true),
         ..ConfigMap::default()
     };
-    let api: Api<ConfigMap> = Api::namespaced(client.clone(), namespace);
     match api.create(&PostParams::default(), &config_map).await {
         Ok(_) => Ok(()),
         Err(kube::Error::Api(status)) if status.is_already_exists() => {
-            let found = api.get_metadata_opt(&name).await;
-            let found = found.map_err(|error| failed("read", &name, error))?;
-            if found.is_some_and(|found| goes_with(&found.metadata, operlet)) {
-                return Ok(());
+            match is_kept(&api, &name, operlet).await? {
+                Some(true) => Ok(()),
+                Some(false) | None => Err(CopyError::Leaving { name }),
             }
-            Err(CopyError::Leaving { name })
         }
         Err(error) => Err(failed("create", &name, error)),
     }
+}
+
+/// Whether the copy of this name stays as long as this very Operlet does; none if there
+/// is none.
+async fn is_kept(api: &Api<ConfigMap>, name: &str, operlet: &Operlet) -> Result<Option<bool>, CopyError> {
+    let found = api.get_metadata_opt(name).await.map_err(|error| failed("read", name, error))?;
+    Ok(found.map(|found| goes_with(&found.metadata, operlet)))
 }
 
 /// Whether a copy stays as long as this very Operlet does.

@@ -14,6 +14,6 @@ pub use crd::{
     CandidateStatus, ComponentStatus, ConfigMapSource, DeletionBudgetSpec, DeletionStatus, DialSpec,
     FinalizerSpec, KindStatus, LimitsSpec, Operlet, OperletSpec, OperletStatus, Source,
 };
-pub use package::{COMPONENT_KEY, COMPONENT_ZSTD_KEY, DIGEST_ANNOTATION, UnpackError, pack, unpack};
+pub use package::{COMPONENT_KEY, COMPONENT_ZSTD_KEY, DIGEST_ANNOTATION, Package, UnpackError, pack, unpack};
 pub use source::{SourceError, read_source};
 pub use terms::Terms;

@@ -40,17 +40,37 @@ pub enum UnpackError {
 /// A copy of the host's own is made while a release waits for it.
 const ZSTD_LEVEL_FAST: i32 = 3;
 
-/// Compresses a component in little time.
-pub(super) fn pack_fast(component: &[u8]) -> std::io::Result<Vec<u8>> {
-    zstd::encode_all(component, ZSTD_LEVEL_FAST)
-}
-
 /// Compresses a component as far as is sensible: it is done once and shipped often.
 ///
 /// # Errors
 /// If the compressor fails, which it does only for want of memory.
 pub fn pack(component: &[u8]) -> std::io::Result<Vec<u8>> {
     zstd::encode_all(component, ZSTD_LEVEL)
+}
+
+/// A component as it came in a ConfigMap.
+#[derive(Clone)]
+pub struct Package {
+    /// The component.
+    pub bytes: Vec<u8>,
+    packed: Option<Vec<u8>>,
+}
+
+impl Package {
+    /// The component in a ConfigMap.
+    ///
+    /// # Errors
+    /// As [`unpack`].
+    pub fn open(config_map: ConfigMap) -> Result<Self, UnpackError> {
+        let bytes = unpack(&config_map)?;
+        let packed = config_map.binary_data.and_then(|mut data| data.remove(COMPONENT_ZSTD_KEY));
+        Ok(Self { bytes, packed: packed.map(|ByteString(packed)| packed) })
+    }
+
+    /// The component compressed: as it came, if it came so.
+    pub(super) fn packed(&self) -> std::io::Result<Vec<u8>> {
+        self.packed.clone().map_or_else(|| zstd::encode_all(self.bytes.as_slice(), ZSTD_LEVEL_FAST), Ok)
+    }
 }
 
 /// The bytes of the component in a ConfigMap's `binaryData`.
@@ -94,6 +114,15 @@ mod tests {
         let packed = pack(b"component").unwrap();
         assert_eq!(unpack(&config_map(&[(COMPONENT_KEY, b"component")])).unwrap(), b"component");
         assert_eq!(unpack(&config_map(&[(COMPONENT_ZSTD_KEY, &packed)])).unwrap(), b"component");
+    }
+
+    #[test]
+    fn a_component_is_packed_as_it_came() {
+        let packed = pack(b"component").unwrap();
+        let package = Package::open(config_map(&[(COMPONENT_ZSTD_KEY, &packed)])).unwrap();
+        assert_eq!((package.bytes.as_slice(), package.packed().unwrap()), (b"component".as_slice(), packed));
+        let package = Package::open(config_map(&[(COMPONENT_KEY, b"component")])).unwrap();
+        assert_eq!(decompress(&package.packed().unwrap()).unwrap(), b"component");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{Api, Client};
 
-use super::{ConfigMapSource, UnpackError, unpack};
+use super::{ConfigMapSource, Package, UnpackError};
 
 /// The source could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -38,15 +38,17 @@ pub enum SourceError {
     },
 }
 
-/// The unpacked component in a ConfigMap.
+/// The component in a ConfigMap.
 ///
 /// # Errors
 /// If the ConfigMap is not there, not readable, or holds no component.
-pub async fn read_source(client: &Client, source: &ConfigMapSource) -> Result<Vec<u8>, SourceError> {
+pub async fn read_source(client: &Client, source: &ConfigMapSource) -> Result<Package, SourceError> {
     let ConfigMapSource { namespace, name } = source.clone();
     let api: Api<ConfigMap> = Api::namespaced(client.clone(), &namespace);
     match api.get_opt(&name).await {
-        Ok(Some(found)) => unpack(&found).map_err(|source| SourceError::Unpack { namespace, name, source }),
+        Ok(Some(found)) => {
+            Package::open(found).map_err(|source| SourceError::Unpack { namespace, name, source })
+        }
         Ok(None) => Err(SourceError::NotFound { namespace, name }),
         Err(error) => Err(SourceError::Unreadable { namespace, name, source: Box::new(error) }),
     }
