@@ -4,6 +4,8 @@
 //! [structured-merge-diff](https://github.com/kubernetes-sigs/structured-merge-diff) and
 //! `pkg/util/managedfields` of Kubernetes' apimachinery.
 
+use std::sync::LazyLock;
+
 use serde_json::Value;
 
 use super::{error::Refusal, registry::Resource};
@@ -16,19 +18,21 @@ use crate::{
 pub(crate) const SCALE: &str = "scale";
 
 /// Fields that every object has and nobody manages.
-const UNMANAGED: [&[&str]; 11] = [
-    &["apiVersion"],
-    &["kind"],
-    &["metadata"],
-    &["metadata", "name"],
-    &["metadata", "namespace"],
-    &["metadata", "creationTimestamp"],
-    &["metadata", "selfLink"],
-    &["metadata", "uid"],
-    &["metadata", "generation"],
-    &["metadata", "managedFields"],
-    &["metadata", "resourceVersion"],
-];
+static UNMANAGED: LazyLock<Set> = LazyLock::new(|| {
+    Set::of(&[
+        &["apiVersion"],
+        &["kind"],
+        &["metadata"],
+        &["metadata", "name"],
+        &["metadata", "namespace"],
+        &["metadata", "creationTimestamp"],
+        &["metadata", "selfLink"],
+        &["metadata", "uid"],
+        &["metadata", "generation"],
+        &["metadata", "managedFields"],
+        &["metadata", "resourceVersion"],
+    ])
+});
 
 /// Who writes what part of an object.
 pub(crate) struct Writer<'a> {
@@ -75,7 +79,7 @@ impl Writer<'_> {
         let mut managers = managers.clone();
         managers.lose(&taken, None);
         managers.lose(&removed, None);
-        let mine = taken.difference(&Set::of(&UNMANAGED));
+        let mine = taken.difference(&UNMANAGED);
         if !mine.is_empty() {
             let mut entry = self.manager(Operation::Update, mine);
             if let Some(before) = managers.take(&entry) {
@@ -106,19 +110,21 @@ impl Writer<'_> {
 
         let changes = typed::changes(schema, root, live, &new).map_err(failed)?;
         let (taken, removed) = (self.writable(changes.taken()), self.writable(changes.removed.clone()));
-        let conflicts: Vec<(String, String)> = managers
-            .iter()
-            .flat_map(|other| {
-                let fields = other.fields.intersection(&taken).shown();
-                fields.into_iter().map(|field| (shown(other), field))
-            })
-            .collect();
-        if !force && !conflicts.is_empty() {
-            return Err(Refusal::managed_by_others(&conflicts));
+        if !force {
+            let conflicts: Vec<(String, String)> = managers
+                .iter()
+                .flat_map(|other| {
+                    let fields = other.fields.intersection(&taken).shown();
+                    fields.into_iter().map(|field| (shown(other), field))
+                })
+                .collect();
+            if !conflicts.is_empty() {
+                return Err(Refusal::managed_by_others(&conflicts));
+            }
         }
         managers.lose(&taken, None);
         managers.lose(&removed, None);
-        entry.fields = entry.fields.difference(&Set::of(&UNMANAGED));
+        entry.fields = entry.fields.difference(&UNMANAGED);
         // The time is that of the last change of the object.
         if new == *live {
             entry.time = before.map(|before| before.time).unwrap_or_default();

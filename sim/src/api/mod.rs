@@ -28,5 +28,5 @@ pub(crate) use selector::LabelSelector;
 pub use service::{ApiServer, Endpoint};
 pub(crate) use state::State;
 pub use state::{Clock, Seen};
-pub(crate) use store::{Place, Stored};
+pub(crate) use store::{Change, Fate, Place, Stored};
 pub(crate) use write::{CLAIM_FINALIZER, DEFINITION_FINALIZER, Writing};

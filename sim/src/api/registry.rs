@@ -64,14 +64,14 @@ impl Registry {
     pub(crate) fn kubernetes() -> Self {
         let mut registry = Self::default();
         for row in BUILT_IN {
-            registry.insert(row.resource());
+            registry.insert(Arc::new(row.resource()));
         }
         registry
     }
 
-    pub(crate) fn insert(&mut self, resource: Resource) {
+    pub(crate) fn insert(&mut self, resource: Arc<Resource>) {
         let key = (resource.group.clone(), resource.version.clone(), resource.plural.clone());
-        self.0.insert(key, Arc::new(resource));
+        self.0.insert(key, resource);
     }
 
     /// Serves this kind no longer, in no version.

@@ -158,7 +158,11 @@ impl State {
                     json_patch::merge(object, &patch);
                     Ok(())
                 };
-                self.patch(resource, place, change, &writing)
+                if patch.pointer("/metadata/managedFields").is_some() {
+                    self.patch(resource, place, change, &writing)
+                } else {
+                    self.amend(resource, place, change, &writing)
+                }
             }
             "application/json-patch+json" => {
                 let patch: json_patch::Patch = serde_json::from_slice(body)

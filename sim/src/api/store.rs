@@ -109,13 +109,21 @@ pub(crate) struct Store {
     objects: BTreeMap<Place, Arc<Stored>>,
     changes: VecDeque<Change>,
     version: u64,
+    /// The last version of each kind, by group and plural.
+    touched: BTreeMap<(String, String), u64>,
     /// The last version of which the changes after it are remembered no more.
     forgotten: u64,
 }
 
 impl Default for Store {
     fn default() -> Self {
-        Self { objects: BTreeMap::new(), changes: VecDeque::new(), version: FIRST, forgotten: FIRST }
+        Self {
+            objects: BTreeMap::new(),
+            changes: VecDeque::new(),
+            version: FIRST,
+            touched: BTreeMap::new(),
+            forgotten: FIRST,
+        }
     }
 }
 
@@ -123,6 +131,12 @@ impl Store {
     /// The version of the last change.
     pub(crate) fn version(&self) -> u64 {
         self.version
+    }
+
+    /// Whether an object of one of these kinds has changed after this version.
+    pub(crate) fn touched_after(&self, version: u64, kinds: &[(&str, &str)]) -> bool {
+        let touched = self.touched.iter().filter(|(_, last)| **last > version);
+        touched.into_iter().any(|((group, plural), _)| kinds.contains(&(group.as_str(), plural.as_str())))
     }
 
     /// Whether watches can begin after this version.
@@ -166,7 +180,8 @@ impl Store {
 
     /// The changes after this version, oldest first.
     pub(crate) fn changes_after(&self, version: u64) -> impl Iterator<Item = &Change> {
-        self.changes.iter().filter(move |change| change.now.version > version)
+        let known = self.changes.partition_point(|change| change.now.version <= version);
+        self.changes.iter().skip(known)
     }
 
     /// Puts an object in, as its next version.
@@ -188,6 +203,8 @@ impl Store {
     }
 
     fn remember(&mut self, change: Change) -> Change {
+        let Place { group, plural, .. } = &change.place;
+        self.touched.insert((group.clone(), plural.clone()), self.version);
         self.changes.push_back(change.clone());
         if self.changes.len() > CHANGES
             && let Some(oldest) = self.changes.pop_front()

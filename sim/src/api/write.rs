@@ -219,7 +219,7 @@ impl State {
         self.replace(resource, place, &old, object, writing)
     }
 
-    /// Changes an object by what is done to it as it is now.
+    /// Changes an object by what is done to it as it is now, who manages it included.
     pub(crate) fn patch(
         &mut self,
         resource: &Arc<Resource>,
@@ -228,10 +228,35 @@ impl State {
         writing: &Writing,
     ) -> Result<Written, Refusal> {
         let old = self.existing(resource, place)?;
-        let mut object = old.full();
+        let object = old.full();
+        self.changed(resource, place, &old, object, change, writing)
+    }
+
+    /// As [`State::patch`], by who does not care who manages it.
+    pub(crate) fn amend(
+        &mut self,
+        resource: &Arc<Resource>,
+        place: &Place,
+        change: impl FnOnce(&mut Value) -> Result<(), Refusal>,
+        writing: &Writing,
+    ) -> Result<Written, Refusal> {
+        let old = self.existing(resource, place)?;
+        let object = old.value.clone();
+        self.changed(resource, place, &old, object, change, writing)
+    }
+
+    fn changed(
+        &mut self,
+        resource: &Arc<Resource>,
+        place: &Place,
+        old: &Arc<Stored>,
+        mut object: Value,
+        change: impl FnOnce(&mut Value) -> Result<(), Refusal>,
+        writing: &Writing,
+    ) -> Result<Written, Refusal> {
         change(&mut object)?;
-        same_object(resource, place, &old, &object)?;
-        self.replace(resource, place, &old, object, writing)
+        same_object(resource, place, old, &object)?;
+        self.replace(resource, place, old, object, writing)
     }
 
     pub(crate) fn existing(&self, resource: &Resource, place: &Place) -> Result<Arc<Stored>, Refusal> {
@@ -259,7 +284,8 @@ impl State {
         let managers = if managers.is_empty() {
             managers
         } else {
-            writer.updated(&unversioned(&old.value), &unversioned(&object), &managers)
+            // Nobody manages the version, which differs.
+            writer.updated(&old.value, &object, &managers)
         };
         self.finish(resource, place, old, object, managers, writing)
     }
@@ -325,14 +351,14 @@ impl State {
             let place = self.admit_new(resource, namespace, &mut object)?;
             return self.insert(resource, place, object, managers, writing);
         };
-        let live = unversioned(&old.value);
+        let live = &old.value;
         let mut managers = old.managers.clone();
         if managers.is_empty() {
             // What nobody is known to manage is that of whoever was there before.
             let before = Writer { name: BEFORE, ..writer };
-            managers = before.updated(&shape::zero(schema, root), &live, &managers);
+            managers = before.updated(&shape::zero(schema, root), live, &managers);
         }
-        let (mut object, managers) = writer.applied(&live, &config, &managers, writing.force)?;
+        let (mut object, managers) = writer.applied(live, &config, &managers, writing.force)?;
         carry_over(resource, &old, &mut object, writing.subresource)?;
         self.finish(resource, place, &old, object, managers, writing)
     }
@@ -360,7 +386,7 @@ impl State {
         if !causes.is_empty() {
             return Err(Refusal::invalid(resource, &place.name, &causes));
         }
-        if unversioned(&object) == unversioned(&old.value) && managers == old.managers {
+        if is_same_but(&object, &old.value, &[], "resourceVersion") && managers == old.managers {
             return Ok(Written { stored: Arc::clone(old), created: false });
         }
         let ends = object.pointer("/metadata/deletionTimestamp").is_some()
@@ -461,7 +487,7 @@ fn carry_over(
     subresource: &str,
 ) -> Result<(), Refusal> {
     if subresource == STATUS {
-        let status = object.get("status").cloned();
+        let status = object.get_mut("status").map(Value::take);
         let custom = resource.custom.is_some();
         let mut whole = old.value.clone();
         if let Some(whole) = whole.as_object_mut() {
@@ -469,8 +495,8 @@ fn carry_over(
                 Some(status) => drop(whole.insert("status".to_owned(), status)),
                 None => drop(whole.remove("status")),
             }
-            if let Some(metadata) = object.get("metadata").filter(|_| !custom) {
-                whole.insert("metadata".to_owned(), metadata.clone());
+            if let Some(metadata) = object.get_mut("metadata").filter(|_| !custom) {
+                whole.insert("metadata".to_owned(), metadata.take());
             }
         }
         *object = whole;
@@ -523,18 +549,9 @@ fn problems(resource: &Resource, object: &Value, old: Option<&Value>) -> Vec<Cau
 
 /// Whether something else is wanted than before.
 fn wants_other(resource: &Resource, old: &Value, new: &Value) -> bool {
-    let wanted = |object: &Value| {
-        let mut object = object.clone();
-        if let Some(object) = object.as_object_mut() {
-            object.remove("metadata");
-            if resource.has_status {
-                object.remove("status");
-            }
-        }
-        object
-    };
+    let told: &[&str] = if resource.has_status { &["metadata", "status"] } else { &["metadata"] };
     let deleted = |object: &Value| object.pointer("/metadata/deletionTimestamp").is_some();
-    wanted(old) != wanted(new) || deleted(old) != deleted(new)
+    !is_same_but(old, new, told, "") || deleted(old) != deleted(new)
 }
 
 pub(super) fn has_finalizers(object: &Value) -> bool {
@@ -542,13 +559,24 @@ pub(super) fn has_finalizers(object: &Value) -> bool {
     finalizers.is_some_and(|finalizers| !finalizers.is_empty())
 }
 
-/// The object without its version.
-fn unversioned(object: &Value) -> Value {
-    let mut object = object.clone();
-    if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
-        metadata.remove("resourceVersion");
-    }
-    object
+/// Whether two objects differ in nothing but these fields, and this one of their
+/// metadata.
+fn is_same_but(one: &Value, other: &Value, fields: &[&str], of_metadata: &str) -> bool {
+    are_same(one, other, fields, |name, one, other| match name {
+        "metadata" => are_same(one, other, &[of_metadata], |_, one, other| one == other),
+        _ => one == other,
+    })
+}
+
+/// Whether two objects have the same fields but for these, by what is said of two of
+/// a name.
+fn are_same(one: &Value, other: &Value, but: &[&str], same: impl Fn(&str, &Value, &Value) -> bool) -> bool {
+    let (Some(one), Some(other)) = (one.as_object(), other.as_object()) else { return one == other };
+    let count =
+        |of: &Map<String, Value>| of.len() - but.iter().filter(|name| of.contains_key(**name)).count();
+    let mut kept = one.iter().filter(|(name, _)| !but.contains(&name.as_str()));
+    count(one) == count(other)
+        && kept.all(|(name, value)| other.get(name).is_some_and(|known| same(name, value, known)))
 }
 
 fn metadata(object: &mut Value) -> Result<&mut Map<String, Value>, Refusal> {

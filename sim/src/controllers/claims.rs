@@ -5,6 +5,10 @@ use serde_json::{Value, json};
 use super::{all, change, has_finalizer, is_deleted, release};
 use crate::api::{CLAIM_FINALIZER, State};
 
+/// What it looks at.
+pub(super) const KINDS: &[(&str, &str)] =
+    &[("", "persistentvolumeclaims"), ("", "pods"), ("storage.k8s.io", "storageclasses")];
+
 pub(super) fn step(state: &mut State) {
     for (place, claim) in all(state, "", "persistentvolumeclaims") {
         if is_deleted(&claim) {

@@ -5,6 +5,10 @@ use serde_json::{Value, json};
 use super::{all, change, create};
 use crate::api::{LabelSelector, Place, State};
 
+/// What it looks at.
+pub(super) const KINDS: &[(&str, &str)] =
+    &[("", "services"), ("", "pods"), ("discovery.k8s.io", "endpointslices")];
+
 pub(super) fn step(state: &mut State) {
     for (place, service) in all(state, "", "services") {
         let Some(selector) = service.value.pointer("/spec/selector").filter(|selector| !selector.is_null())

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::{change, delete, has_finalizer, is_deleted, release};
-use crate::api::{Place, State, Stored};
+use crate::api::{Change, Fate, Place, State, Stored};
 
 const FOREGROUND: &str = "foregroundDeletion";
 const ORPHAN: &str = "orphan";
@@ -17,7 +17,25 @@ struct Owner {
     waits: bool,
 }
 
-pub(super) fn step(state: &mut State) {
+/// Whether it concerns owners that an object changed, and so whether anything may be
+/// lost since.
+fn concerns(change: &Change) -> bool {
+    match &change.before {
+        Some(before) => change.fate == Fate::Deleted || held(before) != held(&change.now),
+        None => held(&change.now).iter().any(Option::is_some),
+    }
+}
+
+/// What decides whether an object may stay.
+fn held(stored: &Stored) -> [Option<&Value>; 3] {
+    let metadata = stored.value.get("metadata");
+    ["ownerReferences", "deletionTimestamp", "finalizers"].map(|field| metadata?.get(field))
+}
+
+pub(super) fn step(state: &mut State, since: u64) {
+    if state.store.remembers(since) && !state.store.changes_after(since).any(concerns) {
+        return;
+    }
     let owners: BTreeMap<String, Owner> = state
         .store
         .all()

@@ -78,6 +78,7 @@ impl Controllers {
     /// Controls for ever.
     pub async fn run(self) {
         let ended = self.network.endings();
+        let mut seen = 0;
         loop {
             let due = self.run_pods();
             let changed = tokio::select! {
@@ -89,22 +90,30 @@ impl Controllers {
             if changed {
                 let more = self.api.state().random() % 1_000;
                 sleep(NOTICE + NOTICE.mul_f64(more as f64 / 1_000.0)).await;
-                self.step();
+                self.step(&mut seen);
             }
         }
     }
 
-    /// Does what is to be done after a change.
-    fn step(&self) {
+    /// Does what is to be done after a change. Who looks at some kinds only has nothing
+    /// to do when nothing of them has changed since the last step began.
+    fn step(&self, seen: &mut u64) {
         let mut state = self.api.state();
         let state = &mut *state;
+        let since = std::mem::replace(seen, state.store.version());
         definitions::step(state);
         namespaces::step(state);
-        garbage::step(state);
-        claims::step(state);
-        stateful_sets::step(state);
+        garbage::step(state, since);
+        if state.store.touched_after(since, claims::KINDS) {
+            claims::step(state);
+        }
+        if state.store.touched_after(since, stateful_sets::KINDS) {
+            stateful_sets::step(state);
+        }
         self.kubelets.lock().unwrap_or_else(PoisonError::into_inner).step(state);
-        endpoints::step(state);
+        if state.store.touched_after(since, endpoints::KINDS) {
+            endpoints::step(state);
+        }
     }
 
     /// Does what is to be done now for pods, and says when there is more.
@@ -140,7 +149,7 @@ fn change(state: &mut State, place: &Place, subresource: &'static str, change: i
         change(object);
         Ok(())
     };
-    drop(state.patch(&resource, place, changed, &writing));
+    drop(state.amend(&resource, place, changed, &writing));
 }
 
 fn create(state: &mut State, group: &str, plural: &str, namespace: &str, object: Value) {

@@ -35,16 +35,15 @@ fn empty(state: &mut State, namespace: &Place) {
 
 /// What every namespace has.
 fn furnish(state: &mut State, namespace: &str) {
-    let there =
-        state.store.list("", "serviceaccounts", Some(namespace)).any(|(place, _)| place.name == "default");
-    if !there {
+    let there = |state: &State, plural: &str, name: &str| {
+        let (plural, name) = (plural.to_owned(), name.to_owned());
+        let place = Place { group: String::new(), plural, namespace: namespace.to_owned(), name };
+        state.store.get(&place).is_some()
+    };
+    if !there(state, "serviceaccounts", "default") {
         create(state, "", "serviceaccounts", namespace, json!({ "metadata": { "name": "default" } }));
     }
-    let there = state
-        .store
-        .list("", "configmaps", Some(namespace))
-        .any(|(place, _)| place.name == "kube-root-ca.crt");
-    if !there {
+    if !there(state, "configmaps", "kube-root-ca.crt") {
         let map = json!({ "metadata": { "name": "kube-root-ca.crt" }, "data": { "ca.crt": "" } });
         create(state, "", "configmaps", namespace, map);
     }

@@ -10,6 +10,10 @@ use crate::api::{Place, State, Stored};
 /// The label with the revision that a pod was made from.
 const REVISION: &str = "controller-revision-hash";
 
+/// What it looks at.
+pub(super) const KINDS: &[(&str, &str)] =
+    &[("apps", "statefulsets"), ("", "pods"), ("", "persistentvolumeclaims")];
+
 pub(super) fn step(state: &mut State) {
     for (place, set) in all(state, "apps", "statefulsets") {
         if !is_deleted(&set) {

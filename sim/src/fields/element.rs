@@ -1,5 +1,7 @@
 //! One step of a path to a field.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 
 /// A step of a path: by name into an object, or into a list by what tells its items
@@ -10,11 +12,11 @@ use serde_json::Value;
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Element {
     /// A field of an object.
-    Field(Box<str>),
+    Field(Arc<str>),
     /// The item of a list whose keys have these values, as a JSON object.
-    Key(Box<str>),
+    Key(Arc<str>),
     /// The item of a set that is this JSON value.
-    Value(Box<str>),
+    Value(Arc<str>),
 }
 
 impl Element {

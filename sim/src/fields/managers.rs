@@ -119,7 +119,7 @@ impl Managers {
     /// Takes these fields from everyone but one.
     pub(crate) fn lose(&mut self, fields: &Set, keeper: Option<&Manager>) {
         for manager in &mut self.0 {
-            if !keeper.is_some_and(|keeper| keeper.is(manager)) {
+            if !keeper.is_some_and(|keeper| keeper.is(manager)) && manager.fields.meets(fields) {
                 manager.fields = manager.fields.difference(fields);
             }
         }

@@ -76,6 +76,14 @@ impl Set {
         self
     }
 
+    /// Whether a member of this one is in the other.
+    pub(crate) fn meets(&self, other: &Self) -> bool {
+        self.0.iter().any(|(element, mine)| {
+            let theirs = other.get(element);
+            theirs.is_some_and(|theirs| mine.member && theirs.member || mine.below.meets(&theirs.below))
+        })
+    }
+
     pub(crate) fn intersection(&self, other: &Self) -> Self {
         self.combine(|element, mine| {
             let theirs = other.get(element)?;
@@ -148,6 +156,7 @@ mod tests {
         let b = Set::of(&[&["spec", "b", "c"], &["spec", "b"], &["status"]]);
         check(&a.clone().union(&b), &[".data", ".spec.a", ".spec.b", ".spec.b.c", ".status"]);
         check(&a.intersection(&b), &[".spec.b.c"]);
+        assert!(a.meets(&b) && !a.meets(&b.clone().without("spec")));
         check(&a.difference(&b), &[".data", ".spec.a"]);
         check(&b.difference(&a), &[".spec.b", ".status"]);
         check(&b.only("spec"), &[".spec.b", ".spec.b.c"]);

@@ -109,13 +109,13 @@ fn objects(
     let names = old.into_iter().chain(new).flat_map(serde_json::Map::keys);
     let names: std::collections::BTreeSet<&String> = names.collect();
     for name in names {
-        let element = Element::field(name);
-        let value = |object: Option<&'_ serde_json::Map<String, Value>>| {
-            object.and_then(|object| object.get(name)).cloned()
-        };
-        let (before, after) = (value(old), value(new));
+        let (before, after) = (old.and_then(|old| old.get(name)), new.and_then(|new| new.get(name)));
         let of = field(schema, id, name).0;
-        let below = at(schema, of, before.as_ref(), after.as_ref()).map_err(|error| error.below(&element))?;
+        if before == after && of.is_some() {
+            continue;
+        }
+        let element = Element::field(name);
+        let below = at(schema, of, before, after).map_err(|error| error.below(&element))?;
         found.take(element, below);
     }
     Ok(found)

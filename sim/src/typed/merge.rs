@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{TypeError, element, field};
 use crate::{
@@ -15,15 +15,17 @@ pub(crate) fn merge(schema: &Schema, id: TypeId, live: &Value, config: &Value) -
     Ok(match (schema.get(id), live, config) {
         (Type::Map(map), ..) if map.atomic => config.clone(),
         (Type::Map(_) | Type::Any, Value::Object(live), Value::Object(over)) => {
-            let mut merged = live.clone();
+            let kept = live.iter().filter(|(name, _)| !over.contains_key(*name));
+            let mut merged: Map<String, Value> =
+                kept.map(|(name, value)| (name.clone(), value.clone())).collect();
             for (name, value) in over {
-                let element = Element::field(name);
+                let below = |error: TypeError| error.below(&Element::field(name));
                 let Some(of) = field(schema, id, name).0 else {
-                    return Err(TypeError::new("field not declared in schema").below(&element));
+                    return Err(below(TypeError::new("field not declared in schema")));
                 };
                 let value = match live.get(name) {
                     None => value.clone(),
-                    Some(live) => merge(schema, of, live, value).map_err(|error| error.below(&element))?,
+                    Some(live) => merge(schema, of, live, value).map_err(below)?,
                 };
                 merged.insert(name.clone(), value);
             }

@@ -55,6 +55,10 @@ pub(super) struct Tools {
     now: Duration,
 }
 
+/// What kubelets look at, and the scheduler.
+const KINDS: &[(&str, &str)] =
+    &[("", "nodes"), ("", "pods"), ("", "persistentvolumeclaims"), ("", "configmaps"), ("", "secrets")];
+
 impl Kubelets {
     pub(super) fn new(state: &mut State, network: Network, images: Arc<dyn Images>) -> Self {
         let passed = SignedDuration::try_from(network.now()).unwrap_or_default();
@@ -80,7 +84,7 @@ impl Kubelets {
                 pod.step(state, &mut self.tools);
             }
         }
-        if state.store.version() != self.seen {
+        if state.store.touched_after(self.seen, KINDS) {
             schedule::step(state);
             self.look(state);
             self.seen = state.store.version();
