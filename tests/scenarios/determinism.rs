@@ -28,6 +28,13 @@ pub(crate) fn begin() {
     BEGUN.set(Some(Instant::now()));
 }
 
+/// From now on both are what they always are. What still happens while a thread ends
+/// finds no runtime to ask.
+pub(crate) fn end() {
+    RANDOM.set(None);
+    BEGUN.set(None);
+}
+
 /// The state after this one, and the random number that comes with it: splitmix64.
 pub(crate) fn next(state: u64) -> (u64, u64) {
     let state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);

@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use anyhow::Result;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -40,14 +39,6 @@ impl Outcome {
 
     pub(crate) fn failed(seed: u64, problem: String) -> Self {
         Self { seed, problems: vec![problem], ..Self::default() }
-    }
-
-    pub(crate) fn to_json(&self) -> Result<String> {
-        Ok(serde_json::to_string(self)?)
-    }
-
-    pub(crate) fn from_json(text: &str) -> Result<Self> {
-        Ok(serde_json::from_str(text)?)
     }
 
     /// Notes where the end is another than that of a run in which nothing failed.

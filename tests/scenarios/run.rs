@@ -6,7 +6,10 @@ use anyhow::{Context as _, Result};
 use kube::{Client, api::DeleteParams};
 use operlet_sim::ApiServer;
 use serde_json::{Value, json};
-use tokio::time::{Instant, sleep};
+use tokio::{
+    runtime::{Builder, Runtime},
+    time::{Instant, sleep},
+};
 
 use crate::{
     cluster, determinism, host::Host, outcome::Outcome, plug::Plug, prepared::Prepared, regressions,
@@ -38,10 +41,12 @@ pub(crate) enum Fault {
     Regression(usize),
 }
 
-/// Runs a seed.
-pub(crate) fn run(prepared: &Prepared, seed: u64, fault: Fault, shown: bool) -> Outcome {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
-    runtime.expect("a runtime").block_on(async {
+/// Runs a seed. What it leaves behind, and need not be taken apart in a process that
+/// ends, is the second.
+pub(crate) fn run(prepared: &Prepared, seed: u64, fault: Fault, shown: bool) -> (Outcome, Runtime) {
+    let runtime = Builder::new_current_thread().enable_time().start_paused(true).build();
+    let runtime = runtime.expect("a runtime");
+    let outcome = runtime.block_on(async {
         determinism::begin();
         let (trace, begun) = (Trace::new(shown), Instant::now());
         let mut outcome = Outcome { seed, ..Outcome::default() };
@@ -51,7 +56,8 @@ pub(crate) fn run(prepared: &Prepared, seed: u64, fault: Fault, shown: bool) -> 
         (outcome.hash, outcome.requests) = trace.end();
         outcome.seconds = begun.elapsed().as_secs_f64();
         outcome
-    })
+    });
+    (outcome, runtime)
 }
 
 /// What must be there at the end of every run, that of the reference included.

@@ -30,8 +30,7 @@ impl Redis<'_> {
         self.is_quiet().await?;
         self.keeps().await?;
         outcome.writes = self.writes();
-        outcome.end = cluster::end(&self.cluster.server);
-        self.trace.add(serde_json::to_string(&outcome.end)?.as_bytes());
+        self.trace.add(serde_json::to_string(&cluster::end(&self.cluster.server))?.as_bytes());
         outcome.note(self.cluster.invariants.broken());
         self.trace.note(&format!(
             "{} writes acknowledged, {} of them confirmed; the longest time without one {:.1} s",
