@@ -15,6 +15,8 @@ pub(super) struct Link {
     pub(super) heard: Duration,
     /// Commands since MULTI, and as they came.
     pub(super) queued: Option<(Vec<Words>, Vec<u8>)>,
+    /// A pause holds what came, which is not taken in yet.
+    pub(super) is_held: bool,
 }
 
 /// What is waited for.
@@ -38,7 +40,14 @@ pub(super) enum Stage {
 
 impl Link {
     pub(super) fn new(connection: Connection, now: Duration) -> Self {
-        Self { connection, stage: Stage::Connecting, input: Vec::new(), heard: now, queued: None }
+        Self {
+            connection,
+            stage: Stage::Connecting,
+            input: Vec::new(),
+            heard: now,
+            queued: None,
+            is_held: false,
+        }
     }
 
     pub(super) fn is_up(&self) -> bool {

@@ -54,9 +54,15 @@ impl Redis {
         let Some(link) = self.link.take() else { return };
         self.acts.push(Act::Close { connection: link.connection });
         if link.is_up() {
-            self.resumes = true;
-            self.down_since = Some(self.now);
+            self.broke(&link);
         }
+    }
+
+    /// A link that was up is no more. A server does not remember how far it was while
+    /// something is held that it was told.
+    fn broke(&mut self, link: &Link) {
+        self.resumes = !link.is_held;
+        self.down_since = Some(self.now);
     }
 
     /// Connects to whom it follows, if that is an address.
@@ -99,10 +105,12 @@ impl Redis {
         if !self.is_link(connection) {
             return;
         }
-        let was_up = self.link.take().is_some_and(|link| link.is_up());
-        if was_up {
-            self.resumes = true;
-            self.down_since = Some(self.now);
+        let Some(link) = self.link.take() else { return };
+        if link.is_up() {
+            self.broke(&link);
+        }
+        // Whoever was told how to go on tries again at once.
+        if link.is_up() || matches!(link.stage, Stage::Copy { .. }) {
             self.connect();
         }
     }
@@ -206,7 +214,6 @@ impl Redis {
         let words: Vec<&str> = line.split(' ').collect();
         match words.as_slice() {
             ["+FULLRESYNC", id, offset] => {
-                self.resumes = false;
                 let offset = offset.parse().unwrap_or_default();
                 self.go_on(Stage::Copy { id: (*id).to_owned(), offset });
             }
@@ -252,6 +259,7 @@ impl Redis {
         self.history.keep();
         self.copied(&copy);
         self.follows_now();
+        self.acknowledge();
         true
     }
 
@@ -269,8 +277,9 @@ impl Redis {
         let name = words.first().map(|name| name.to_ascii_lowercase()).unwrap_or_default();
         let command = commands::find(&String::from_utf8_lossy(&name));
         // A pause is for whoever writes, the primary too.
-        if self.paused_until.is_some() && command.is_some_and(|command| command.writes || command.replicates)
-        {
+        let waits = command.is_some_and(|command| command.writes || command.replicates);
+        link.is_held = waits && self.paused_until.is_some();
+        if link.is_held {
             return false;
         }
         let bytes: Vec<u8> = link.input.drain(..length).collect();
