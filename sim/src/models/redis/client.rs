@@ -105,8 +105,15 @@ impl Client {
         }
     }
 
+    /// A replica is not answered: one that has it coming, as one whose rights are gone,
+    /// is sent away.
     pub(super) fn answer(&mut self, reply: Reply) {
-        self.output.extend(reply.into_bytes());
+        let bytes = reply.into_bytes();
+        if self.replica.is_none() {
+            self.output.extend(bytes);
+        } else if !bytes.is_empty() {
+            (self.closes, self.is_killed) = (true, true);
+        }
     }
 
     /// What `CLIENT LIST TYPE` calls it.

@@ -86,10 +86,11 @@ impl Redis {
         let copy = Snapshot { data: self.data.clone(), at: Some((id.clone(), offset)) }.to_bytes();
         let until = self.now + COPY.mul_f64((self.some_number() % 1_000) as f64 / 1_000.0);
         if let Some(client) = self.clients.get_mut(&at) {
+            client.answer(Reply::simple(&format!("FULLRESYNC {id} {offset}")));
             let stage = Stage::Copying { until, copy, later: Vec::new() };
             client.replica = Some(Replica { stage, acked: 0, acked_at: self.now });
         }
-        Reply::simple(&format!("FULLRESYNC {id} {offset}"))
+        Reply::none()
     }
 
     pub(super) fn copies_due(&self) -> impl Iterator<Item = Duration> {
