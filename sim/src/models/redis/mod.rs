@@ -9,6 +9,7 @@
 mod client;
 mod commands;
 mod data;
+mod ending;
 mod history;
 mod link;
 mod persistence;
@@ -24,6 +25,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use client::{Client, Waits};
 use data::Data;
+use ending::Ending;
 use history::History;
 use link::Link;
 use resp::{Read, Reply, Words};
@@ -34,6 +36,9 @@ use crate::world::{Act, Application, Connection, Event, Exec, Volume};
 
 /// How often a server looks after its replicas and its primary.
 const CRON: Duration = Duration::from_secs(1);
+
+/// One that is later than this was frozen.
+const ROUND: Duration = Duration::from_millis(100);
 
 /// A server.
 #[derive(Debug)]
@@ -65,6 +70,7 @@ pub struct Redis {
     paused_until: Option<Duration>,
     /// Clients that waited for that, and go on once what is under way is done.
     released: Vec<Connection>,
+    ending: Option<Ending>,
     /// When it looks after replicas and primary next, and how often it has.
     cron_at: Duration,
     crons: u64,
@@ -76,6 +82,8 @@ pub struct Redis {
     pending: Vec<Words>,
     /// Replicas are yet to be told which database it is.
     selects: bool,
+    /// When the log is written that it has begun anew.
+    log_at: Option<Duration>,
     /// Since when it has saved nothing of so many changes.
     saved_at: Duration,
     changes: u64,
@@ -152,6 +160,7 @@ impl Redis {
             held: 0,
             paused_until: None,
             released: Vec::new(),
+            ending: None,
             cron_at: now,
             crons: 0,
             last_client: 0,
@@ -159,6 +168,7 @@ impl Redis {
             executes: false,
             pending: Vec::new(),
             selects: true,
+            log_at: None,
             saved_at: now,
             changes: 0,
             full_syncs: 0,
@@ -336,7 +346,7 @@ impl Redis {
             }
             self.read(connection);
         }
-        if self.paused_until.is_none() && std::mem::take(&mut self.asks_acks) && self.master.is_none() {
+        if !self.is_paused() && std::mem::take(&mut self.asks_acks) && self.master.is_none() {
             self.feed(&resp::encode(&["REPLCONF", "GETACK", "*"]));
         }
         let mut all = std::mem::take(&mut self.clients);
@@ -355,13 +365,23 @@ impl Redis {
             self.unpause();
         }
         self.send_copies();
+        self.end_rewrite();
         self.end_waits();
+        self.look_whether_to_end();
         if self.cron_at <= self.now {
             self.cron_at = self.now + CRON;
             self.crons += 1;
             self.look_after_master();
             self.look_after_replicas();
             self.look_after_files();
+        }
+    }
+
+    /// Rounds are not made up for that it has missed while it was frozen.
+    fn miss_rounds(&mut self, now: Duration) {
+        if now.saturating_sub(self.cron_at) > ROUND {
+            let left = self.cron_at.saturating_sub(self.now);
+            self.cron_at = now + left.mul_f64((self.some_number() % 1_000) as f64 / 1_000.0);
         }
     }
 
@@ -380,6 +400,7 @@ impl Redis {
 
 impl Application for Redis {
     fn happen(&mut self, now: Duration, event: Event, acts: &mut Vec<Act>) {
+        self.miss_rounds(now);
         self.now = now;
         let own = |connection: Connection| connection.0 >= Connection::OWN;
         match event {
@@ -399,11 +420,7 @@ impl Application for Redis {
                 }
             }
             Event::Due => self.on_time(),
-            Event::Terminate => {
-                self.save_at_end();
-                self.before_sleep();
-                self.acts.push(Act::Exit(0));
-            }
+            Event::Terminate => self.be_asked_to_end(),
         }
         self.before_sleep();
         acts.append(&mut self.acts);
@@ -414,7 +431,8 @@ impl Application for Redis {
             Some(Waits::Acks { until, .. }) => until,
             _ => None,
         });
-        waits.chain(self.copies_due()).chain(self.paused_until).chain([self.cron_at]).min()
+        let others = [self.paused_until, self.log_at, self.look_at_end(), Some(self.cron_at)];
+        waits.chain(self.copies_due()).chain(others.into_iter().flatten()).min()
     }
 
     fn listens(&self, port: u16) -> bool {

@@ -14,6 +14,9 @@ const DUMP: &str = "dump.rdb";
 /// A copy of all data, and all that has changed since.
 const LOG: &str = "appendonly.aof";
 
+/// How long it takes at most to write a log anew.
+const REWRITE: Duration = Duration::from_millis(120);
+
 impl Redis {
     /// Takes in what is there at the start.
     pub(super) fn load(&mut self) {
@@ -58,8 +61,23 @@ impl Redis {
     }
 
     /// Writes all down that is known, as the beginning of the log.
-    pub(super) fn begin_log(&self) {
+    fn begin_log(&mut self) {
+        self.log_at = None;
         self.volume.write(LOG, self.whole(None));
+    }
+
+    /// Begins a log with what is known, which takes a while: as long there is the one that
+    /// was there before, if there was one, and nothing is added to it.
+    pub(super) fn rewrite_log(&mut self) {
+        let share = (self.some_number() % 1_000) as f64 / 1_000.0;
+        self.log_at = Some(self.now + REWRITE.mul_f64(share));
+    }
+
+    /// Puts a log that is written in place of the one before.
+    pub(super) fn end_rewrite(&mut self) {
+        if self.log_at.is_some_and(|at| at <= self.now) {
+            self.begin_log();
+        }
     }
 
     /// Writes down what was done.
@@ -68,7 +86,7 @@ impl Redis {
         if words.first().is_some_and(|name| name.eq_ignore_ascii_case(b"flushall")) {
             self.save_nothing();
         }
-        if self.settings.is_on("appendonly") {
+        if self.settings.is_on("appendonly") && self.log_at.is_none() {
             self.volume.append(LOG, &resp::encode(words));
             if self.settings.text("appendfsync") == "always" {
                 self.volume.sync(LOG);
@@ -80,7 +98,7 @@ impl Redis {
     pub(super) fn copied(&mut self, copy: &[u8]) {
         self.volume.write(DUMP, copy.to_vec());
         if self.settings.is_on("appendonly") {
-            self.begin_log();
+            self.rewrite_log();
         }
     }
 

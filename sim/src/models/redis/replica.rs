@@ -265,6 +265,7 @@ impl Redis {
 
     /// Takes in a command of its primary.
     fn take_in(&mut self) -> bool {
+        let is_paused = self.is_paused();
         let Some(link) = &mut self.link else { return false };
         let (words, length) = match resp::command(&link.input) {
             Read::Whole(words, length) => (words, length),
@@ -278,7 +279,7 @@ impl Redis {
         let command = commands::find(&String::from_utf8_lossy(&name));
         // A pause is for whoever writes, the primary too.
         let waits = command.is_some_and(|command| command.writes || command.replicates);
-        link.is_held = waits && self.paused_until.is_some();
+        link.is_held = waits && is_paused;
         if link.is_held {
             return false;
         }
@@ -332,6 +333,9 @@ impl Redis {
                 let connection = link.connection;
                 self.acts.push(Act::Close { connection });
                 self.lost(connection);
+                if self.link.is_none() {
+                    self.connect();
+                }
             }
             Some(link) if link.is_up() => self.acknowledge(),
             Some(_) => {}

@@ -35,6 +35,7 @@ impl Redis {
                 return true;
             }
         };
+        let is_paused = self.is_paused();
         let Some(client) = self.clients.get_mut(&at) else { return true };
         let queues = client.queued.is_some() && !["exec", "discard", "multi", "quit"].contains(&command.name);
         let affects = |command: &Command| command.writes || command.replicates;
@@ -43,7 +44,7 @@ impl Redis {
         };
         let held =
             affects(&command) || (command.name == "exec" && client.queued.as_ref().is_some_and(executes));
-        if held && self.paused_until.is_some() {
+        if held && is_paused {
             client.waits = Some(Waits::Pause(self.held));
             self.held += 1;
             return false;
@@ -339,7 +340,7 @@ impl Redis {
                 match self.settings.set(&pairs) {
                     Ok(()) => {
                         if !logged && self.settings.is_on("appendonly") {
-                            self.begin_log();
+                            self.rewrite_log();
                         }
                         self.count_good();
                         Reply::ok()

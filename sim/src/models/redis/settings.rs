@@ -9,7 +9,7 @@ use super::{resp::Reply, users::matches};
 pub(super) struct Settings(BTreeMap<String, String>);
 
 /// What is known of, and what it is without being set.
-const KNOWN: [(&str, &str); 36] = [
+const KNOWN: [(&str, &str); 37] = [
     ("appendfsync", "everysec"),
     ("appendonly", "no"),
     ("bind", "* -::*"),
@@ -39,6 +39,7 @@ const KNOWN: [(&str, &str); 36] = [
     ("replica-serve-stale-data", "yes"),
     ("requirepass", ""),
     ("save", "3600 1 300 100 60 10000"),
+    ("shutdown-timeout", "10"),
     ("timeout", "0"),
     ("tls-auth-clients", "yes"),
     ("tls-ca-cert-file", ""),
@@ -52,7 +53,7 @@ const KNOWN: [(&str, &str); 36] = [
 const IMMUTABLE: [&str; 2] = ["daemonize", "replicaof"];
 
 /// What is a number.
-const NUMBERS: [&str; 10] = [
+const NUMBERS: [&str; 11] = [
     "busy-reply-threshold",
     "maxclients",
     "min-replicas-max-lag",
@@ -62,6 +63,7 @@ const NUMBERS: [&str; 10] = [
     "repl-ping-replica-period",
     "repl-timeout",
     "replica-priority",
+    "shutdown-timeout",
     "timeout",
 ];
 

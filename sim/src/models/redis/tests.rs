@@ -14,6 +14,7 @@ struct World {
     /// By server and its name for a connection: the same on the other side.
     wires: BTreeMap<(usize, Connection), (usize, Connection)>,
     heard: BTreeMap<usize, Vec<u8>>,
+    ended: Vec<usize>,
     last: u64,
 }
 
@@ -26,8 +27,8 @@ impl World {
         let lines = ["replicaof 127.0.0.1 1", "appendonly yes", "repl-ping-replica-period 1"].map(words);
         let server = |seed| Redis::new(&lines, Volume::default(), seed, Duration::ZERO, "/x.conf");
         let servers = (0..count as u64).map(server).collect();
-        let mut world =
-            Self { now: Duration::ZERO, servers, wires: BTreeMap::new(), heard: BTreeMap::new(), last: 9 };
+        let (wires, heard, ended) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
+        let mut world = Self { now: Duration::ZERO, servers, wires, heard, ended, last: 9 };
         for server in 0..count {
             let (from, to) = ("10.0.0.9:9".parse().unwrap(), address(server));
             world.happen(server, Event::Accepted { connection: Connection(CLIENT), from, to });
@@ -67,13 +68,17 @@ impl World {
                         self.happen(other, Event::Closed { connection });
                     }
                 }
-                Act::Exit(_) => {}
+                Act::Exit(_) => self.ended.push(server),
             }
         }
     }
 
     fn pass(&mut self, seconds: u64) {
-        let end = self.now + Duration::from_secs(seconds);
+        self.pass_ms(seconds * 1000);
+    }
+
+    fn pass_ms(&mut self, milliseconds: u64) {
+        let end = self.now + Duration::from_millis(milliseconds);
         loop {
             let due = self.servers.iter().enumerate().filter_map(|(server, it)| Some((it.due()?, server)));
             let Some((due, server)) = due.min().filter(|(due, _)| *due <= end) else { break };
@@ -164,4 +169,75 @@ fn transactions_pauses_and_users_are_kept_to() {
     assert_eq!(world.say(0, "AUTH u p"), "+OK");
     assert!(world.say(0, "SET a 1").starts_with("-NOPERM"));
     assert_eq!(world.say(0, "GET a"), "$1\r\n1");
+}
+
+/// A primary with a key, and a replica that has it.
+fn followed() -> World {
+    let mut world = World::new(2);
+    world.say(0, "REPLICAOF NO ONE");
+    world.say(0, "SET a 1");
+    world.say(1, "REPLICAOF 10.0.0.1 6379");
+    world.pass(3);
+    assert_eq!(world.say(1, "GET a"), "$1\r\n1");
+    world
+}
+
+#[test]
+fn who_loses_its_link_while_something_is_held_needs_all_again() {
+    for (held, copies) in [(false, 1), (true, 2)] {
+        let mut world = followed();
+        assert_eq!(world.say(1, "CLIENT PAUSE 5000 WRITE"), "+OK");
+        if held {
+            world.say(0, "SET b 2");
+        }
+        assert_eq!(world.say(0, "CLIENT KILL TYPE replica"), ":1");
+        world.pass(8);
+        assert_eq!((world.servers[0].full_syncs, world.servers[1].keys()), (copies, 1 + usize::from(held)));
+    }
+}
+
+#[test]
+fn a_replica_without_its_rights_is_sent_away_and_goes_on_with_them() {
+    let mut world = followed();
+    world.say(0, "ACL SETUSER default -replconf -psync");
+    world.pass(2);
+    assert!(world.servers[1].link().is_err() && world.servers[0].replicas() == 0);
+    world.say(0, "ACL SETUSER default +@all");
+    world.pass(2);
+    assert!(world.servers[1].link().is_ok());
+    assert_eq!((world.servers[0].full_syncs, world.servers[0].partial_syncs), (1, 1));
+}
+
+#[test]
+fn who_is_asked_to_end_waits_for_replicas_and_writes_nothing() {
+    let mut world = followed();
+    world.happen(0, Event::Terminate);
+    world.pass(2);
+    assert_eq!(world.ended.first(), Some(&0), "its replica has everything");
+    let mut world = followed();
+    world.say(1, "CLIENT PAUSE 60000 WRITE");
+    world.say(0, "SET b 2");
+    world.happen(0, Event::Terminate);
+    world.pass(2);
+    assert_eq!((world.say(0, "SET c 3").as_str(), world.ended.len()), ("", 0));
+    world.pass(9);
+    assert_eq!(world.ended.first(), Some(&0), "nobody is waited for forever");
+}
+
+#[test]
+fn a_log_that_is_begun_anew_is_not_there_at_once() {
+    let mut world = World::new(2);
+    world.say(0, "REPLICAOF NO ONE");
+    world.say(0, "SET a 1");
+    world.say(1, "REPLICAOF 10.0.0.1 6379");
+    while world.servers[1].link().is_err() {
+        world.pass_ms(1);
+    }
+    let lines = [("appendonly".to_owned(), vec!["yes".to_owned()])];
+    let again = |world: &World| {
+        Redis::new(&lines, world.servers[1].volume.clone(), 7, Duration::ZERO, "/x.conf").keys()
+    };
+    assert_eq!((world.servers[1].keys(), again(&world)), (1, 0), "who dies now has what it had before");
+    world.pass(1);
+    assert_eq!(again(&world), 1);
 }
