@@ -162,7 +162,16 @@ impl Server {
         self.process.is_some()
     }
 
-    /// Stops it where it stands, or lets it go on.
+    /// Whether the process has ended by itself.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        let ended = self.process.as_mut().is_none_or(|process| process.try_wait().unwrap().is_some());
+        if ended {
+            self.process = None;
+        }
+        ended
+    }
+
+    /// Stops it where it stands, lets it go on, or asks it to end.
     pub(crate) fn signal(&self, signal: rustix::process::Signal) {
         let process = self.process.as_ref().expect("it runs");
         let pid = rustix::process::Pid::from_child(process);

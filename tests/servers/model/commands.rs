@@ -154,7 +154,7 @@ const FORBIDDEN: [&str; 18] = [
     "SHUTDOWN NOSAVE",
     "MODULE LIST",
     "ACL USERS",
-    "ACL SETUSER default +@all",
+    "ACL SETUSER shop +@all",
     "CONFIG SET min-replicas-to-write 0",
     "CONFIG REWRITE",
     "CLIENT PAUSE 1",

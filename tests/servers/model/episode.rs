@@ -1,4 +1,4 @@
-//! Some servers, from their start: what is said to them by chance, and who kills them.
+//! Some servers, from their start: what is said to them by chance.
 
 use std::{
     thread::sleep,
@@ -15,6 +15,9 @@ use super::{
 
 /// How long a question may be answered differently.
 const PATIENCE: Duration = Duration::from_secs(3);
+
+/// A replica says what it has once within this time.
+const ACK: Duration = Duration::from_millis(1100);
 
 /// With these a link may come about that did not before.
 const HOPEFUL: [&str; 4] = ["EXEC", "MASTERAUTH", "REPLICAOF", "SETUSER"];
@@ -33,6 +36,8 @@ pub(crate) struct Counts {
     pub(crate) commands: usize,
     pub(crate) acts: usize,
     pub(crate) kills: usize,
+    pub(crate) ends: usize,
+    pub(crate) freezes: usize,
     pub(crate) restarts_with_data: usize,
     pub(crate) restarts_without: usize,
     pub(crate) settled: usize,
@@ -58,15 +63,15 @@ impl Setting {
 
 pub(crate) struct Episode<'a> {
     pub(crate) pair: Pair,
-    chance: &'a mut Chance,
-    settle: Settle,
-    has_snapshots: bool,
+    pub(super) chance: &'a mut Chance,
+    pub(super) settle: Settle,
+    pub(super) has_snapshots: bool,
     image: &'static str,
     clients: Vec<Client>,
     /// Whom each server was told to follow last.
-    follows: Vec<Option<usize>>,
-    paused: Vec<bool>,
-    counts: &'a mut Counts,
+    pub(super) follows: Vec<Option<usize>>,
+    pub(super) paused: Vec<bool>,
+    pub(super) counts: &'a mut Counts,
 }
 
 /// One that is connected to a server, again whenever it was sent away.
@@ -78,6 +83,10 @@ struct Client {
     listens: bool,
     /// It may be anybody.
     is_root: bool,
+    /// Something in its transaction was refused.
+    is_aborted: bool,
+    /// It changes what others may do, now or at the end of its transaction.
+    sets_users: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -89,20 +98,24 @@ enum Act {
     Prove,
     Follow,
     Kill,
+    End,
+    Freeze,
     Pause,
     Subscribe,
     Reconnect,
     Sleep,
 }
 
-const WEIGHTS: [(usize, Act); 11] = [
+const WEIGHTS: [(usize, Act); 13] = [
     (1000, Act::Command),
     (15, Act::Look),
     (10, Act::Watch),
     (25, Act::Operate),
     (10, Act::Prove),
     (20, Act::Follow),
-    (14, Act::Kill),
+    (10, Act::Kill),
+    (7, Act::End),
+    (7, Act::Freeze),
     (8, Act::Pause),
     (10, Act::Subscribe),
     (15, Act::Reconnect),
@@ -129,6 +142,8 @@ impl<'a> Episode<'a> {
             in_transaction: false,
             listens: false,
             is_root: kind == 2,
+            is_aborted: false,
+            sets_users: false,
         };
         let clients = (0..servers).flat_map(|server| (0..4).map(move |kind| client(server, kind))).collect();
         Self {
@@ -144,13 +159,17 @@ impl<'a> Episode<'a> {
         }
     }
 
-    /// So many steps, most of them commands.
-    pub(crate) fn run(&mut self, steps: usize) -> Result<(), Difference> {
+    /// So many steps, most of them commands, unless before that as many commands were said
+    /// as are enough.
+    pub(crate) fn run(&mut self, steps: usize, enough: usize) -> Result<(), Difference> {
         self.settled()?;
         if self.chance.percent(85) {
             self.begin()?;
         }
         for _ in 0..steps {
+            if self.counts.commands >= enough {
+                break;
+            }
             self.step()?;
         }
         self.settled()
@@ -167,8 +186,10 @@ impl<'a> Episode<'a> {
                 operator::act(&mut self.pair, &intent)?;
             }
             self.follows[other] = Some(first);
+            // Copies are as old as each other or not, in both worlds.
+            self.settled()?;
         }
-        self.settled()
+        Ok(())
     }
 
     fn step(&mut self) -> Result<(), Difference> {
@@ -189,6 +210,8 @@ impl<'a> Episode<'a> {
             }
             Act::Follow => self.follow(server)?,
             Act::Kill => self.kill(server)?,
+            Act::End => self.end(server)?,
+            Act::Freeze => self.freeze(server)?,
             Act::Pause => self.pause(server)?,
             Act::Subscribe => {
                 let client = self.chance.below(self.clients.len());
@@ -206,16 +229,19 @@ impl<'a> Episode<'a> {
         self.settled()
     }
 
-    fn settled(&mut self) -> Result<(), Difference> {
+    pub(super) fn settled(&mut self) -> Result<(), Difference> {
         self.counts.settled += 1;
         self.settle.settle(&mut self.pair)
     }
 
-    fn command(&mut self) -> Result<(), Difference> {
+    pub(super) fn command(&mut self) -> Result<(), Difference> {
         let servers = self.follows.len();
         let number = self.chance.below(self.clients.len());
         let client = &self.clients[number];
         let server = client.server;
+        if self.pair.frozen[server] {
+            return Ok(());
+        }
         let (in_transaction, is_root) = (client.in_transaction, client.is_root);
         if client.listens && self.chance.percent(80) {
             return Ok(());
@@ -227,9 +253,9 @@ impl<'a> Episode<'a> {
             return self.settled();
         }
         let mut said = commands::said(self.chance, servers, in_transaction, is_root);
-        if self.follows.contains(&Some(server))
-            && said.commands[0].ends_with(&["TYPE".to_owned(), "normal".to_owned()])
-        {
+        let kills = said.commands[0].get(1).is_some_and(|word| word.eq_ignore_ascii_case("kill"));
+        let whom = said.commands[0].last().map_or("", String::as_str);
+        if kills && self.is_followed(server) && ["normal", "default", "mirror"].contains(&whom) {
             // A replica that cannot be linked counts for the moment in which it tries.
             said = one("CLIENT KILL TYPE pubsub");
         }
@@ -238,6 +264,8 @@ impl<'a> Episode<'a> {
             "AUTH" => in_transaction,
             // Valkey gives up the transaction then.
             "MULTI" => in_transaction && self.image.starts_with("valkey"),
+            // Valkey forgets then that there were writes, and why else it would be refused.
+            "EXEC" => self.clients[number].is_aborted && self.image.starts_with("valkey"),
             // Since 7.2 it is for what the client itself has written.
             "WAIT" => in_transaction && self.image != "redis-7.0",
             _ => false,
@@ -247,11 +275,20 @@ impl<'a> Episode<'a> {
         }
         let is_data = said.is_data && !self.clients[number].in_transaction;
         self.say(number, said)?;
+        let client = &mut self.clients[number];
+        if !client.in_transaction && std::mem::take(&mut client.sets_users) && self.is_followed(server) {
+            // Whoever may not say any more what it has is sent away when it does.
+            sleep(ACK);
+        }
         if is_data { Ok(()) } else { self.settled() }
     }
 
+    pub(super) fn is_followed(&self, server: usize) -> bool {
+        self.follows.contains(&Some(server))
+    }
+
     /// Says something with all rights, and not within a transaction.
-    fn demand(&mut self, server: usize, command: &str) -> Result<(), Difference> {
+    pub(super) fn demand(&mut self, server: usize, command: &str) -> Result<(), Difference> {
         let root = self.root(server);
         let client = &self.clients[root];
         let waits = client.link.is_some_and(|link| self.pair.waits(link));
@@ -274,6 +311,7 @@ impl<'a> Episode<'a> {
         let client = &mut self.clients[number];
         let first = &said.commands[0];
         client.is_root |= first[0].eq_ignore_ascii_case("auth");
+        client.sets_users |= first.get(1).is_some_and(|word| word.eq_ignore_ascii_case("setuser"));
         match first[0].to_uppercase().as_str() {
             "MULTI" if first.len() == 1 => client.in_transaction = true,
             "EXEC" if first.len() == 1 => client.in_transaction = false,
@@ -302,9 +340,12 @@ impl<'a> Episode<'a> {
                     return Ok(());
                 }
                 answered => {
-                    if discards && !self.pair.is_forbidden(link) {
-                        self.clients[number].in_transaction = false;
+                    let client = &mut self.clients[number];
+                    if discards && !self.pair.is_refused(link, "NOPERM") {
+                        client.in_transaction = false;
                     }
+                    client.is_aborted &= client.in_transaction;
+                    client.is_aborted |= client.in_transaction && self.pair.is_refused(link, "");
                     return answered.map(|_| ());
                 }
             }
@@ -332,16 +373,19 @@ impl<'a> Episode<'a> {
         let client = &mut self.clients[number];
         client.in_transaction = false;
         client.listens = false;
+        client.is_aborted = false;
+        client.sets_users = false;
         client.is_root = client.login.as_ref().is_some_and(|login| login.contains(ROOT));
         if let Some(link) = client.link.take() {
             self.pair.hang_up(link);
         }
     }
 
-    fn operate(&mut self, server: usize) -> Result<(), Difference> {
+    pub(super) fn operate(&mut self, server: usize) -> Result<(), Difference> {
         let other = self.chance.below(self.follows.len());
         let intent = Intent::draw(self.chance, server, other);
         match intent.follows() {
+            _ if self.pair.frozen[server] || self.pair.frozen[other] => return Ok(()),
             Some(Some(primary)) if self.leads_to(primary, server) => return Ok(()),
             Some(follows) => self.follows[server] = follows,
             None => {}
@@ -379,42 +423,6 @@ impl<'a> Episode<'a> {
         self.demand(server, "CONFIG SET masteruser mirror masterauth m")?;
         self.follows[server] = Some(primary);
         self.demand(server, &format!("REPLICAOF {{address:{primary}}} 6379"))
-    }
-
-    fn kill(&mut self, server: usize) -> Result<(), Difference> {
-        self.settled()?;
-        if self.has_snapshots {
-            self.settle.save(&mut self.pair, server)?;
-        }
-        let keeps = self.chance.percent(65);
-        self.counts.kills += 1;
-        self.pair
-            .tell(format!("server {server} is killed, its data {}", if keeps { "stays" } else { "goes" }));
-        self.pair.running[server] = false;
-        for world in &mut self.pair.worlds {
-            world.kill(server);
-            if !keeps {
-                world.wipe(server);
-            }
-        }
-        if self.chance.percent(50) {
-            self.settled()?;
-            sleep(Duration::from_millis(self.chance.next() % 1300));
-            self.settled()?;
-        }
-        for world in &mut self.pair.worlds {
-            world.run(server);
-        }
-        self.pair.tell(format!("server {server} runs again"));
-        self.pair.running[server] = true;
-        self.paused[server] = false;
-        self.follows[server] = None;
-        if keeps {
-            self.counts.restarts_with_data += 1;
-        } else {
-            self.counts.restarts_without += 1;
-        }
-        Ok(())
     }
 
     fn pause(&mut self, server: usize) -> Result<(), Difference> {

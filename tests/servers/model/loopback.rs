@@ -34,6 +34,9 @@ struct Place {
     process: Option<Box<dyn Application>>,
     /// How many processes there were.
     life: u64,
+    frozen: bool,
+    /// What it has not heard while it was frozen.
+    unheard: VecDeque<Event>,
 }
 
 #[derive(Clone, Copy)]
@@ -58,6 +61,8 @@ impl Loopback {
             data: Volume::default(),
             process: None,
             life: 0,
+            frozen: false,
+            unheard: VecDeque::new(),
         };
         let mut loopback = Self {
             seed,
@@ -76,7 +81,8 @@ impl Loopback {
     /// Lets it become as late as it is.
     fn advance(&mut self) {
         let until = self.begun.elapsed();
-        let next = |place: usize, at: &Place| Some((at.process.as_ref()?.due()?, place));
+        let next =
+            |place: usize, at: &Place| Some((at.process.as_ref().filter(|_| !at.frozen)?.due()?, place));
         for _ in 0..EVENTS_MAX {
             let due = self.places.iter().enumerate().filter_map(|(place, at)| next(place, at)).min();
             let Some((due, place)) = due.filter(|(due, _)| *due <= until) else {
@@ -100,6 +106,10 @@ impl Loopback {
             let Some((place, life, event)) = self.events.pop_front() else { return };
             let at = &mut self.places[place];
             let Some(process) = at.process.as_mut().filter(|_| at.life == life) else { continue };
+            if at.frozen {
+                keep(&mut at.unheard, event);
+                continue;
+            }
             let mut acts = Vec::new();
             process.happen(self.now, event, &mut acts);
             for act in acts {
@@ -169,12 +179,30 @@ impl Loopback {
 
     /// A process is no more.
     fn end(&mut self, place: usize) {
-        self.places[place].process = None;
+        let at = &mut self.places[place];
+        at.process = None;
+        at.frozen = false;
+        at.unheard.clear();
         let connections: Vec<_> = self.peers.keys().filter(|(of, _)| *of == place).copied().collect();
         for (_, connection) in connections {
             self.close(place, connection);
         }
     }
+}
+
+/// Keeps an event for later. What comes on one connection is read at once, as in the
+/// simulation's network.
+fn keep(unheard: &mut VecDeque<Event>, event: Event) {
+    if let Event::Received { connection, bytes } = &event {
+        let known = unheard.iter_mut().find_map(|known| match known {
+            Event::Received { connection: on, bytes } if on == connection => Some(bytes),
+            _ => None,
+        });
+        if let Some(known) = known {
+            return known.extend_from_slice(bytes);
+        }
+    }
+    unheard.push_back(event);
 }
 
 impl World for Loopback {
@@ -196,6 +224,27 @@ impl World for Loopback {
         self.advance();
         self.end(server);
         self.deliver();
+    }
+
+    fn terminate(&mut self, server: usize) {
+        self.advance();
+        self.happen(server, Event::Terminate);
+    }
+
+    fn has_ended(&mut self, server: usize) -> bool {
+        self.advance();
+        self.places[server].process.is_none()
+    }
+
+    fn set_frozen(&mut self, server: usize, frozen: bool) {
+        self.advance();
+        self.places[server].frozen = frozen;
+        if !frozen {
+            for event in std::mem::take(&mut self.places[server].unheard) {
+                self.tell(server, event);
+            }
+            self.deliver();
+        }
     }
 
     fn wipe(&mut self, server: usize) {

@@ -9,6 +9,7 @@ mod chance;
 mod commands;
 mod episode;
 mod frame;
+mod interrupt;
 mod loopback;
 mod names;
 mod operator;
@@ -41,8 +42,13 @@ fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|number| number.parse().unwrap_or_else(|_| panic!("{name} is no number")))
 }
 
-/// Tells both worlds the same, as the seed says.
-fn episode(image: (&'static str, &'static str), seed: u64, counts: &mut Counts) -> Result<(), ()> {
+/// Tells both worlds the same, as the seed says, until enough was said.
+fn episode(
+    image: (&'static str, &'static str),
+    seed: u64,
+    enough: usize,
+    counts: &mut Counts,
+) -> Result<(), ()> {
     let mut chance = Chance::new(seed);
     let setting = Setting::draw(&mut chance);
     let real = Real::new(image, &setting.arguments);
@@ -51,7 +57,7 @@ fn episode(image: (&'static str, &'static str), seed: u64, counts: &mut Counts) 
     counts.episodes += 1;
     let steps = 30 + chance.below(STEPS_MAX - 30);
     let mut episode = Episode::new(pair, &setting, &mut chance, counts, image.0);
-    episode.run(steps).map_err(|difference| {
+    episode.run(steps, enough).map_err(|difference| {
         let (told, arguments) = (episode.pair.told(), &setting.arguments[0]);
         println!(
             "{} differs from the model: {}\n{} servers {arguments:?}, OPERLET_MODEL_SEED={seed}\n{told}",
@@ -70,21 +76,25 @@ fn compare(image: (&'static str, &'static str)) {
         if counts.commands >= commands || differences == DIFFERENCES_MAX {
             break;
         }
-        // What only a busy machine brought about does not come about again.
-        if episode(image, seed, &mut counts).is_ok() || episode(image, seed, &mut counts).is_ok() {
+        let before = counts.clone();
+        if episode(image, seed, commands, &mut counts).is_ok() {
             continue;
         }
-        differences += 1;
+        // What only a busy machine brought about does not come about again.
+        counts = before;
+        differences += usize::from(episode(image, seed, commands, &mut counts).is_err());
     }
     println!(
         "{}: from seed {seed} in {:?} {} episodes, {} commands, {} acts, {} kills, \
-         {} restarts with data and {} without, {} times all state; {differences} differences",
+         {} ends, {} freezes, {} restarts with data and {} without, {} times all state; {differences} differences",
         image.0,
         begun.elapsed(),
         counts.episodes,
         counts.commands,
         counts.acts,
         counts.kills,
+        counts.ends,
+        counts.freezes,
         counts.restarts_with_data,
         counts.restarts_without,
         counts.settled

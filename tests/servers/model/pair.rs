@@ -41,6 +41,7 @@ pub(crate) struct Pair {
     /// The run ids of the servers, by their places.
     pub(crate) runs: [Vec<String>; 2],
     pub(crate) running: Vec<bool>,
+    pub(crate) frozen: Vec<bool>,
     links: BTreeMap<usize, Link>,
     last: usize,
     told: VecDeque<String>,
@@ -85,6 +86,7 @@ impl Pair {
             names: Names::new(addresses),
             runs: [vec![String::new(); servers], vec![String::new(); servers]],
             running: vec![true; servers],
+            frozen: vec![false; servers],
             links: BTreeMap::new(),
             last: 0,
             told: VecDeque::new(),
@@ -116,10 +118,10 @@ impl Pair {
         self.links.get(&link).is_some_and(|link| link.ends.iter().all(|end| end.wire.is_some()))
     }
 
-    /// Whether the last reply was that the user may not say this.
-    pub(crate) fn is_forbidden(&self, link: usize) -> bool {
+    /// Whether the last reply was an error that begins with this.
+    pub(crate) fn is_refused(&self, link: usize, code: &str) -> bool {
         let last = self.links.get(&link).and_then(|link| link.last.as_ref()?.text());
-        last.is_some_and(|text| text.starts_with("-NOPERM"))
+        last.and_then(|text| text.strip_prefix('-')).is_some_and(|error| error.starts_with(code))
     }
 
     pub(crate) fn waits(&self, link: usize) -> bool {

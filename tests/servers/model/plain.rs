@@ -164,7 +164,8 @@ impl Plain {
                 lines.push(format!("{name}:{}", if seconds == -1 { "-1" } else { "..." }));
                 self.seconds.push(seconds);
             } else if name == "slave_repl_offset" {
-                let same = Some(value) == field("master_repl_offset");
+                // One that has read nothing says 1, which with a log 8.0 may have counted, too.
+                let same = value != "1" && Some(value) == field("master_repl_offset");
                 lines.push(format!("{name}:{}", if same { "the same" } else { "another" }));
             } else if name.starts_with("slave") && value.starts_with("ip=") {
                 let of = |name: &&str| ["ip", "port", "state"].contains(name);
@@ -190,7 +191,7 @@ fn joined((name, value): (&str, &str)) -> String {
 }
 
 /// Offsets and the order of replicas are left out of what ROLE says, and how far one is
-/// with finding that nobody is there.
+/// with its link: one that may not follow tries that again and again.
 fn role(frames: &mut [Frame]) {
     match frames {
         [Frame::Bulk(role), offset @ Frame::Integer(_), Frame::Array(replicas)] if role == "master" => {
@@ -205,7 +206,7 @@ fn role(frames: &mut [Frame]) {
         [Frame::Bulk(role), _, Frame::Integer(_), Frame::Bulk(state), Frame::Integer(offset)]
             if role == "slave" =>
         {
-            if state == "connecting" || state == "handshake" {
+            if ["connecting", "handshake", "sync"].contains(&state.as_str()) {
                 "connect".clone_into(state);
             }
             *offset = (*offset).clamp(-1, 0);

@@ -8,6 +8,8 @@ use std::{
     time::Duration,
 };
 
+use rustix::process::Signal;
+
 use super::world::{Wire, World};
 use crate::server::{PORT, Server};
 
@@ -41,6 +43,18 @@ impl World for Real {
 
     fn kill(&mut self, server: usize) {
         self.servers[server].kill();
+    }
+
+    fn terminate(&mut self, server: usize) {
+        self.servers[server].signal(Signal::TERM);
+    }
+
+    fn has_ended(&mut self, server: usize) -> bool {
+        self.servers[server].has_ended()
+    }
+
+    fn set_frozen(&mut self, server: usize, frozen: bool) {
+        self.servers[server].signal(if frozen { Signal::STOP } else { Signal::CONT });
     }
 
     fn wipe(&mut self, server: usize) {

@@ -101,7 +101,7 @@ impl Settle {
         questions.extend(KEYS.iter().map(|&key| vec!["GET".to_owned(), key.to_owned()]));
         let mut answers = Vec::new();
         for (server, observer) in self.observers.iter_mut().enumerate() {
-            if pair.running[server] {
+            if pair.running[server] && !pair.frozen[server] {
                 let mut frames = pair.ask(observer, server, &questions)?;
                 frames.iter_mut().for_each(|frames| drop(frames.remove(0)));
                 answers.push((server, frames));

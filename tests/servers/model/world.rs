@@ -16,6 +16,15 @@ pub(crate) trait World {
     /// Ends it as the kernel would.
     fn kill(&mut self, server: usize);
 
+    /// Asks it to end, as SIGTERM does.
+    fn terminate(&mut self, server: usize);
+
+    /// Whether it has, and is no more.
+    fn has_ended(&mut self, server: usize) -> bool;
+
+    /// Stops it where it stands, or lets it go on. The kernel still accepts connections.
+    fn set_frozen(&mut self, server: usize, frozen: bool);
+
     /// A server that does not run loses its data.
     fn wipe(&mut self, server: usize);
 
