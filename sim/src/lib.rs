@@ -5,6 +5,7 @@
 //! one suite of tests that runs on both.
 
 mod api;
+mod chance;
 mod controllers;
 mod fields;
 pub mod models;

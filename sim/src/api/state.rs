@@ -15,6 +15,7 @@ use super::{
     store::{Change, Fate, Place, Store},
     watch::Wanted,
 };
+use crate::chance::Chance;
 
 /// Gives the time of day.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -43,7 +44,7 @@ pub(crate) struct State {
     pub(crate) store: Store,
     pub(crate) clock: Clock,
     watchers: Vec<Watcher>,
-    random: u64,
+    random: Chance,
     addresses: u16,
     changed: Arc<Notify>,
     observer: Option<Observer>,
@@ -68,7 +69,7 @@ impl State {
             store,
             clock,
             watchers: Vec::new(),
-            random: seed,
+            random: Chance::new(seed),
             addresses: 0,
             changed: Arc::default(),
             observer: None,
@@ -108,13 +109,9 @@ impl State {
         (self.clock)().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
     }
 
-    /// The next of a sequence of numbers that the seed decides: splitmix64.
+    /// The next of a sequence of numbers that the seed decides.
     pub(crate) fn random(&mut self) -> u64 {
-        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.random;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
+        self.random.next()
     }
 
     /// A uid that nothing else has.
@@ -132,15 +129,9 @@ impl State {
 
     /// The five letters that a generated name ends with.
     pub(crate) fn suffix(&mut self) -> String {
-        const LETTERS: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
-        let mut number = self.random();
-        let mut suffix = String::new();
-        for _ in 0..5 {
-            let place = usize::try_from(number % LETTERS.len() as u64).unwrap_or_default();
-            suffix.extend(LETTERS.get(place).map(|letter| char::from(*letter)));
-            number /= LETTERS.len() as u64;
-        }
-        suffix
+        let number = self.random();
+        let parts = (0..5).map(|place| number / (LETTERS.len() as u64).pow(place));
+        letters(parts)
     }
 
     /// The next address for a Service.
@@ -205,4 +196,13 @@ impl State {
             }
         }
     }
+}
+
+/// What generated names are made of: they cannot become words.
+const LETTERS: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
+
+/// A letter for each number.
+pub(crate) fn letters(numbers: impl Iterator<Item = u64>) -> String {
+    let places = numbers.map(|number| usize::try_from(number % LETTERS.len() as u64).unwrap_or_default());
+    places.filter_map(|place| LETTERS.get(place)).map(|letter| char::from(*letter)).collect()
 }

@@ -5,7 +5,10 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 use super::{all, change, create, delete, is_controlled_by, is_deleted};
-use crate::api::{Place, State, Stored};
+use crate::{
+    api::{Place, State, Stored},
+    chance::checksum,
+};
 
 /// The label with the revision that a pod was made from.
 const REVISION: &str = "controller-revision-hash";
@@ -237,9 +240,6 @@ pub(super) fn is_ready(pod: &Value) -> bool {
 
 /// The name of a revision: the same template has the same one.
 fn revision(set: &str, template: &Value) -> String {
-    let hash = template
-        .to_string()
-        .bytes()
-        .fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+    let hash = checksum(&template.to_string());
     format!("{set}-{hash:08x}")
 }

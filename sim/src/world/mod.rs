@@ -2,12 +2,10 @@
 //! and the volumes that outlive them.
 
 mod application;
-mod chance;
 mod network;
 mod volume;
 
 pub use application::{Act, Application, Connection, Container, Event, Exec, Images};
-pub(crate) use chance::Chance;
 pub(crate) use network::Ended;
 pub use network::{Network, NetworkStream, Process};
 pub use volume::Volume;

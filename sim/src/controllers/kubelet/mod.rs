@@ -26,7 +26,8 @@ use jiff::{SignedDuration, Timestamp};
 use super::{all, seconds};
 use crate::{
     api::State,
-    world::{Chance, Images, Network, Volume},
+    chance::Chance,
+    world::{Images, Network, Volume},
 };
 use nodes::Nodes;
 use pod::Pod;

@@ -17,7 +17,7 @@ use super::{
     process::{Ended, Running},
     stream::Inbox,
 };
-use crate::world::{Event, chance::Chance};
+use crate::{chance::Chance, world::Event};
 
 /// How long bytes travel: at least, and at most.
 const TRAVEL: [Duration; 2] = [Duration::from_micros(50), Duration::from_micros(500)];

@@ -1,4 +1,4 @@
-//! Numbers that a seed decides.
+//! Numbers that a seed decides, or a text.
 
 use std::time::Duration;
 
@@ -24,4 +24,9 @@ impl Chance {
         let width = u64::try_from(most.saturating_sub(least).as_micros()).unwrap_or(u64::MAX);
         least + Duration::from_micros(self.next() % width.max(1))
     }
+}
+
+/// A number that a text decides: FNV-1a.
+pub(crate) fn checksum(text: &str) -> u32 {
+    text.bytes().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
 }
