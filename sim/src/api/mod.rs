@@ -6,6 +6,7 @@ mod delete;
 mod discovery;
 mod error;
 mod kinds;
+mod late;
 mod manage;
 mod names;
 mod quantity;

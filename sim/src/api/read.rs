@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 
 use super::{
     error::Refusal,
+    late::Told,
     registry::Resource,
     request::{Options, Target},
     selector::{FieldSelector, LabelSelector},
@@ -21,7 +22,7 @@ pub(crate) struct Watching {
     /// What is told at once.
     pub(crate) first: Vec<Bytes>,
     /// What comes later, with the version that it brings.
-    pub(crate) then: Option<mpsc::Receiver<Bytes>>,
+    pub(crate) then: Option<mpsc::Receiver<Told>>,
     pub(crate) api_version: String,
     pub(crate) kind: String,
 }
@@ -73,6 +74,12 @@ impl State {
             if options.exact_version {
                 version = asked;
             }
+        }
+        if options.resource_version.as_deref() == Some("0")
+            && let Some(delays) = self.delays.as_ref().filter(|_| after.is_none())
+        {
+            let behind = delays.behind(version, tokio::time::Instant::now());
+            version = if self.store.remembers(behind) { behind } else { version };
         }
         let found = self.at(&wanted, version, after.as_ref());
         let all = found.len();

@@ -26,12 +26,14 @@ use tower::{BoxError, Service};
 
 use super::{
     access::ADMINISTRATOR,
+    late::{Delays, Pending, Told},
     read::Watching,
     request::Asked,
     route::Answer,
-    state::{Clock, Seen, State},
+    state::{Clock, EVENTS, Seen, State},
     watch::bookmark,
 };
+use crate::chance::Chance;
 
 /// How often those who watch and hear nothing are told how far they have come.
 const BOOKMARKS: Duration = Duration::from_secs(60);
@@ -86,6 +88,14 @@ impl ApiServer {
     /// Ends all watches, as a restarted API server does.
     pub fn drop_watches(&self) {
         self.state().drop_watchers();
+    }
+
+    /// Lets watches hear late of all changes until then, each in order and later by up to
+    /// this. Lists that may be old are from some changes ago. The seed decides.
+    pub fn delay_watches(&self, longest: Duration, until: Instant) {
+        let mut state = self.state();
+        let chance = Chance::new(state.random());
+        state.delays = Some(Delays::new(longest, until, chance));
     }
 
     /// Calls this with each request that was answered, in order.
@@ -144,6 +154,7 @@ impl ApiServer {
         let line = Line {
             server: self,
             receiver,
+            pending: Pending::default(),
             end: now + limit,
             bookmark: asked.options.bookmarks.then_some(now + BOOKMARKS),
             api_version,
@@ -156,7 +167,8 @@ impl ApiServer {
 /// What is left of a watch.
 struct Line {
     server: ApiServer,
-    receiver: mpsc::Receiver<Bytes>,
+    receiver: mpsc::Receiver<Told>,
+    pending: Pending,
     end: Instant,
     /// When to say next how far it has come.
     bookmark: Option<Instant>,
@@ -166,32 +178,51 @@ struct Line {
 
 impl Line {
     fn lines(self) -> impl Stream<Item = Bytes> {
-        stream::unfold(self, async |mut line| {
-            let next = line.bookmark.map_or(line.end, |bookmark| bookmark.min(line.end));
-            tokio::select! {
-                biased;
-                event = line.receiver.recv() => event.map(|event| (event, line)),
-                () = sleep_until(next) => {
-                    if next >= line.end {
-                        return None;
-                    }
-                    line.bookmark = Some(next + BOOKMARKS);
-                    let told = line.come_so_far();
-                    Some((told, line))
-                }
-            }
-        })
+        stream::unfold(self, async |mut line| line.next().await.map(|told| (told, line)))
     }
 
-    /// All that has happened, and that this was all.
+    async fn next(&mut self) -> Option<Bytes> {
+        loop {
+            if let Some(told) = self.pending.take() {
+                return Some(told);
+            }
+            let next = self.bookmark.map_or(self.end, |bookmark| bookmark.min(self.end));
+            let due = self.pending.due().unwrap_or(next).min(next);
+            tokio::select! {
+                biased;
+                // What was not heard yet when a watch breaks off is not heard at all.
+                told = self.receiver.recv(), if self.pending.len() < EVENTS => {
+                    if let Some(line) = self.pending.put(told?) {
+                        return Some(line);
+                    }
+                }
+                () = sleep_until(due) => {
+                    if due >= self.end {
+                        return None;
+                    }
+                    if due >= next {
+                        self.bookmark = Some(next + BOOKMARKS);
+                        return Some(self.come_so_far());
+                    }
+                }
+            }
+        }
+    }
+
+    /// All that has happened, and that this was all, unless something is not due yet.
     fn come_so_far(&mut self) -> Bytes {
         let state = self.server.state();
         let mut lines = Vec::new();
-        while let Ok(event) = self.receiver.try_recv() {
-            lines.extend_from_slice(&event);
+        while let Ok(told) = self.receiver.try_recv() {
+            lines.extend(self.pending.put(told));
         }
-        lines.extend_from_slice(&bookmark(&self.api_version, &self.kind, state.store.version(), false));
-        lines.into()
+        while let Some(line) = self.pending.take() {
+            lines.push(line);
+        }
+        if self.pending.due().is_none() {
+            lines.push(bookmark(&self.api_version, &self.kind, state.store.version(), false));
+        }
+        lines.concat().into()
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use jiff::Timestamp;
 use serde_json::Value;
 use tokio::sync::{Notify, mpsc};
@@ -10,6 +9,7 @@ use tokio::sync::{Notify, mpsc};
 use super::{
     custom,
     error::Refusal,
+    late::{Delays, Lag, Told},
     registry::{Registry, Resource},
     request::Target,
     store::{Change, Fate, Place, Store},
@@ -44,6 +44,7 @@ pub(crate) struct State {
     pub(crate) store: Store,
     pub(crate) clock: Clock,
     watchers: Vec<Watcher>,
+    pub(crate) delays: Option<Delays>,
     random: Chance,
     addresses: u16,
     changed: Arc<Notify>,
@@ -51,11 +52,12 @@ pub(crate) struct State {
 }
 
 /// How many events wait at most for one who watches.
-const EVENTS: usize = 4_096;
+pub(crate) const EVENTS: usize = 4_096;
 
 struct Watcher {
     wanted: Wanted,
-    sender: mpsc::Sender<Bytes>,
+    lag: Lag,
+    sender: mpsc::Sender<Told>,
 }
 
 /// The namespaces that every cluster has.
@@ -69,6 +71,7 @@ impl State {
             store,
             clock,
             watchers: Vec::new(),
+            delays: None,
             random: Chance::new(seed),
             addresses: 0,
             changed: Arc::default(),
@@ -147,16 +150,20 @@ impl State {
         if change.place.plural == "customresourcedefinitions" {
             self.define(change);
         }
-        self.watchers.retain(|watcher| match watcher.wanted.event(change) {
+        let delays = &mut self.delays;
+        self.watchers.retain_mut(|watcher| match watcher.wanted.event(change) {
             // Whoever does not keep up must watch anew.
-            Some(event) => watcher.sender.try_send(event).is_ok(),
+            Some(line) => {
+                let due = watcher.lag.next(delays.as_mut());
+                watcher.sender.try_send(Told { due, line }).is_ok()
+            }
             None => !watcher.sender.is_closed(),
         });
     }
 
-    pub(crate) fn add_watcher(&mut self, wanted: Wanted) -> mpsc::Receiver<Bytes> {
+    pub(crate) fn add_watcher(&mut self, wanted: Wanted) -> mpsc::Receiver<Told> {
         let (sender, receiver) = mpsc::channel(EVENTS);
-        self.watchers.push(Watcher { wanted, sender });
+        self.watchers.push(Watcher { wanted, lag: Lag::default(), sender });
         receiver
     }
 
@@ -189,7 +196,11 @@ impl State {
         if change.fate != Fate::Deleted && before == Some(definition.get("spec")) {
             return;
         }
-        self.registry.remove(text("/spec/group"), text("/spec/names/plural"));
+        let (group, plural) = (text("/spec/group"), text("/spec/names/plural"));
+        self.registry.remove(group, plural);
+        if change.fate == Fate::Deleted {
+            self.watchers.retain(|watcher| watcher.wanted.group != group || watcher.wanted.plural != plural);
+        }
         if change.fate != Fate::Deleted {
             for resource in custom::resources(definition) {
                 self.registry.insert(resource);
