@@ -58,7 +58,7 @@ impl State {
         let now = self.now();
         let was_deleted = object.pointer("/metadata/deletionTimestamp").is_some();
         let grace = grace_seconds(resource, &object, deleting);
-        let extra = propagation_finalizer(deleting);
+        let extra = propagation_finalizer(resource, deleting);
         if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
             if let Some(extra) = extra.filter(|_| !was_deleted) {
                 let finalizers = metadata.entry("finalizers").or_insert_with(|| json!([]));
@@ -158,8 +158,9 @@ fn grace_seconds(resource: &Resource, object: &Value, deleting: &Deleting) -> i6
     deleting.grace_seconds.or(own).unwrap_or(30).max(0)
 }
 
-fn propagation_finalizer(deleting: &Deleting) -> Option<&'static str> {
-    match deleting.propagation.as_deref() {
+fn propagation_finalizer(resource: &Resource, deleting: &Deleting) -> Option<&'static str> {
+    let given = deleting.propagation.as_deref();
+    match given.or(resource.rules.orphans.then_some("Orphan")) {
         Some("Foreground") => Some("foregroundDeletion"),
         Some("Orphan") => Some("orphan"),
         _ => None,

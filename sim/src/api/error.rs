@@ -259,6 +259,21 @@ impl Refusal {
         Self::new(500, "InternalError", message.into())
     }
 
+    /// What it says to a person.
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// Whether nothing can be created because the namespace ends.
+    pub(crate) fn is_of_namespace_that_ends(&self) -> bool {
+        self.details.pointer("/causes/0/reason").is_some_and(|reason| reason == "NamespaceTerminating")
+    }
+
+    /// Whether there is one of this name already.
+    pub(crate) fn is_of_what_exists(&self) -> bool {
+        self.reason == "AlreadyExists"
+    }
+
     /// Its status code in HTTP.
     pub(crate) fn status(&self) -> StatusCode {
         StatusCode::from_u16(self.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)

@@ -24,10 +24,11 @@ mod watch;
 mod write;
 
 pub(crate) use delete::Deleting;
+pub(crate) use error::Refusal;
 pub(crate) use registry::Resource;
 pub(crate) use selector::LabelSelector;
 pub use service::{ApiServer, Endpoint};
-pub(crate) use state::State;
 pub use state::{Clock, Seen};
+pub(crate) use state::{State, letters};
 pub(crate) use store::{Change, Fate, Place, Stored};
 pub(crate) use write::{CLAIM_FINALIZER, DEFINITION_FINALIZER, Writing};

@@ -163,6 +163,9 @@ impl State {
         if resource.group.is_empty() && resource.kind == "PersistentVolumeClaim" {
             hold(&mut object, CLAIM_FINALIZER)?;
         }
+        if let Some(prepare) = resource.rules.prepare {
+            prepare(&mut object);
+        }
         let causes = problems(resource, &object, None);
         if !causes.is_empty() {
             return Err(Refusal::invalid(resource, &place.name, &causes));

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{all, change, create};
+use super::{all, change, create, pods::is_ready};
 use crate::api::{LabelSelector, Place, State};
 
 /// What it looks at.
@@ -59,10 +59,7 @@ fn endpoint(place: &Place, pod: &Value, early: bool) -> Option<Value> {
         return None;
     }
     let going = pod.pointer("/metadata/deletionTimestamp").is_some();
-    let conditions = pod.pointer("/status/conditions").and_then(Value::as_array);
-    let serving = conditions.into_iter().flatten().any(|condition| {
-        condition.get("type") == Some(&json!("Ready")) && condition.get("status") == Some(&json!("True"))
-    });
+    let serving = is_ready(pod);
     Some(json!({
         "addresses": [address],
         "conditions": { "ready": early || serving && !going, "serving": serving, "terminating": going },

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{change, delete, has_finalizer, is_deleted, release};
+use super::{change, delete, has_finalizer, is_deleted, release, text};
 use crate::api::{Change, Fate, Place, State, Stored};
 
 const FOREGROUND: &str = "foregroundDeletion";
@@ -132,8 +132,4 @@ fn holding(state: &State, finalizer: &str) -> Vec<(Place, String)> {
 
 fn references(stored: &Stored) -> impl Iterator<Item = &Value> {
     stored.value.pointer("/metadata/ownerReferences").and_then(Value::as_array).into_iter().flatten()
-}
-
-fn text<'a>(object: &'a Value, field: &str) -> &'a str {
-    object.get(field).and_then(Value::as_str).unwrap_or_default()
 }

@@ -5,18 +5,25 @@
 
 mod claims;
 mod definitions;
+mod deployments;
+mod due;
 mod endpoints;
 mod garbage;
+mod jobs;
 mod kubelet;
 mod namespaces;
+mod pods;
+mod replica_sets;
 mod stateful_sets;
+#[cfg(test)]
+mod testing;
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use tokio::{
     sync::Notify,
@@ -24,9 +31,11 @@ use tokio::{
 };
 
 use crate::{
-    api::{ApiServer, Place, Resource, State, Stored, Writing},
+    api::{ApiServer, Place, Refusal, Resource, State, Stored, Writing},
     world::{Application, Container, Images, Network},
 };
+use due::Due;
+use jobs::Jobs;
 use kubelet::Kubelets;
 pub use kubelet::World;
 
@@ -42,6 +51,7 @@ pub struct Controllers {
     changed: Arc<Notify>,
     network: Network,
     kubelets: Arc<Mutex<Kubelets>>,
+    jobs: Jobs,
 }
 
 /// Knows no images.
@@ -60,7 +70,7 @@ impl Controllers {
     pub fn new(api: ApiServer, network: Network, images: Arc<dyn Images>) -> Self {
         let changed = api.state().notify();
         let kubelets = Kubelets::new(&mut api.state(), network.clone(), images);
-        Self { api, changed, network, kubelets: Arc::new(Mutex::new(kubelets)) }
+        Self { api, changed, network, kubelets: Arc::new(Mutex::new(kubelets)), jobs: Jobs::default() }
     }
 
     /// Controllers of a cluster in whose containers nothing runs.
@@ -76,9 +86,9 @@ impl Controllers {
     }
 
     /// Controls for ever.
-    pub async fn run(self) {
+    pub async fn run(mut self) {
         let ended = self.network.endings();
-        let mut seen = 0;
+        let (mut seen, mut later) = (0, None);
         loop {
             let due = self.run_pods();
             let changed = tokio::select! {
@@ -86,18 +96,23 @@ impl Controllers {
                 () = self.changed.notified() => true,
                 () = ended.notified() => false,
                 () = until(due) => false,
+                () = until(later) => {
+                    later = self.step(&mut seen);
+                    false
+                }
             };
             if changed {
                 let more = self.api.state().random() % 1_000;
                 sleep(NOTICE + NOTICE.mul_f64(more as f64 / 1_000.0)).await;
-                self.step(&mut seen);
+                later = self.step(&mut seen);
             }
         }
     }
 
-    /// Does what is to be done after a change. Who looks at some kinds only has nothing
-    /// to do when nothing of them has changed since the last step began.
-    fn step(&self, seen: &mut u64) {
+    /// Does what is to be done after a change, and says when there is more. Who looks at
+    /// some kinds only has nothing to do when nothing of them has changed since the last
+    /// step began.
+    fn step(&mut self, seen: &mut u64) -> Option<Instant> {
         let mut state = self.api.state();
         let state = &mut *state;
         let since = std::mem::replace(seen, state.store.version());
@@ -110,10 +125,17 @@ impl Controllers {
         if state.store.touched_after(since, stateful_sets::KINDS) {
             stateful_sets::step(state);
         }
+        let mut due = Due::default();
+        deployments::step(state, &mut due);
+        replica_sets::step(state, &mut due);
+        self.jobs.step(state, &mut due);
         self.kubelets.lock().unwrap_or_else(PoisonError::into_inner).step(state);
         if state.store.touched_after(since, endpoints::KINDS) {
             endpoints::step(state);
         }
+        // A little later than it is due, so that it is when it is looked at.
+        let wait = due.first()?.duration_since((state.clock)()).max(SignedDuration::ZERO);
+        Some(Instant::now() + wait.unsigned_abs() + NOTICE)
     }
 
     /// Does what is to be done now for pods, and says when there is more.
@@ -153,14 +175,31 @@ fn change(state: &mut State, place: &Place, subresource: &'static str, change: i
 }
 
 fn create(state: &mut State, group: &str, plural: &str, namespace: &str, object: Value) {
-    let Some(resource) = kind(state, group, plural) else { return };
+    drop(try_create(state, group, plural, namespace, object));
+}
+
+/// Creates an object, or says why that cannot be.
+fn try_create(
+    state: &mut State,
+    group: &str,
+    plural: &str,
+    namespace: &str,
+    object: Value,
+) -> Result<(), Refusal> {
+    let Some(resource) = kind(state, group, plural) else { return Err(Refusal::unknown_path()) };
     let writing = Writing { manager: MANAGER.to_owned(), ..Writing::default() };
-    drop(state.create(&resource, Some(namespace), object, &writing));
+    state.create(&resource, Some(namespace), object, &writing).map(drop)
 }
 
 fn delete(state: &mut State, place: &Place, uid: &str) {
+    delete_propagating(state, place, uid, "Background");
+}
+
+/// Deletes an object, and what it owns in this way.
+fn delete_propagating(state: &mut State, place: &Place, uid: &str, propagation: &str) {
     let Some(resource) = kind(state, &place.group, &place.plural) else { return };
-    let deleting = crate::api::Deleting { uid: Some(uid.to_owned()), ..Default::default() };
+    let propagation = Some(propagation.to_owned());
+    let deleting = crate::api::Deleting { uid: Some(uid.to_owned()), propagation, ..Default::default() };
     drop(state.delete(&resource, place, &deleting));
 }
 
@@ -195,6 +234,11 @@ fn release(object: &mut Value, finalizer: &str) {
 fn has_finalizer(stored: &Stored, finalizer: &str) -> bool {
     let all = stored.value.pointer("/metadata/finalizers").and_then(Value::as_array);
     all.is_some_and(|all| all.iter().any(|one| one == finalizer))
+}
+
+/// A text in an object, or none.
+fn text<'a>(object: &'a Value, field: &str) -> &'a str {
+    object.get(field).and_then(Value::as_str).unwrap_or_default()
 }
 
 fn seconds(time: Timestamp) -> String {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use super::{all, change, create, delete, is_controlled_by, is_deleted};
+use super::{all, change, create, delete, is_controlled_by, is_deleted, pods::is_ready};
 use crate::{
     api::{Place, State, Stored},
     chance::checksum,
@@ -229,13 +229,6 @@ fn label<'a>(pod: &'a Value, name: &str) -> &'a str {
         .and_then(|labels| labels.get(name))
         .and_then(Value::as_str)
         .unwrap_or_default()
-}
-
-pub(super) fn is_ready(pod: &Value) -> bool {
-    let conditions = pod.pointer("/status/conditions").and_then(Value::as_array);
-    conditions.into_iter().flatten().any(|condition| {
-        condition.get("type") == Some(&json!("Ready")) && condition.get("status") == Some(&json!("True"))
-    })
 }
 
 /// The name of a revision: the same template has the same one.

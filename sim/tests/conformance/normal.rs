@@ -9,25 +9,61 @@ pub(crate) struct Normal {
     namespace: String,
     uids: Vec<String>,
     versions: Vec<String>,
+    /// Words that are others each time, and what stands for them.
+    words: Vec<(String, String)>,
 }
 
 /// What a bookmark after all that was there says.
 const INITIAL_END: &str = "k8s.io/initial-events-end";
 
 /// Fields that hold a time.
-const TIMES: [&str; 5] =
-    ["creationTimestamp", "deletionTimestamp", "time", "lastTransitionTime", "startTime"];
+const TIMES: [&str; 8] = [
+    "creationTimestamp",
+    "deletionTimestamp",
+    "time",
+    "lastTransitionTime",
+    "lastUpdateTime",
+    "lastProbeTime",
+    "startTime",
+    "completionTime",
+];
 
 impl Normal {
     pub(crate) fn new(namespace: &str) -> Self {
         Self { namespace: namespace.to_owned(), ..Self::default() }
     }
 
+    /// From now on something stands for a word.
+    pub(crate) fn hide(&mut self, word: &str, shown: &str) {
+        self.words.push((word.to_owned(), shown.to_owned()));
+    }
+
     pub(crate) fn of(&mut self, body: &Value) -> Value {
+        self.learn(body);
+        self.with_known(body)
+    }
+
+    /// Takes note of all uids: they may be told before it is said that they are such.
+    fn learn(&mut self, body: &Value) {
+        match body {
+            Value::Object(object) => {
+                for (key, value) in object {
+                    match value {
+                        Value::String(uid) if key == "uid" => drop(numbered("uid", uid, &mut self.uids)),
+                        value => self.learn(value),
+                    }
+                }
+            }
+            Value::Array(items) => items.iter().for_each(|item| self.learn(item)),
+            _ => {}
+        }
+    }
+
+    fn with_known(&mut self, body: &Value) -> Value {
         let is_list = body.get("items").is_some();
         match body {
             Value::Object(object) => Value::Object(self.object(object, is_list)),
-            Value::Array(items) => items.iter().map(|item| self.of(item)).collect(),
+            Value::Array(items) => items.iter().map(|item| self.with_known(item)).collect(),
             Value::String(text) => json!(self.text(text)),
             other => other.clone(),
         }
@@ -63,21 +99,26 @@ impl Normal {
                 }
                 // In the one order in which they are compared.
                 ("managedFields", Value::Array(entries)) => {
-                    let mut entries: Vec<Value> = entries.iter().map(|entry| self.of(entry)).collect();
+                    let mut entries: Vec<Value> =
+                        entries.iter().map(|entry| self.with_known(entry)).collect();
                     entries.sort_by_key(ToString::to_string);
                     Value::Array(entries)
                 }
-                (_, value) => self.of(value),
+                (_, value) => self.with_known(value),
             };
             normal.insert(self.text(key), value);
         }
         normal
     }
 
-    fn text(&self, text: &str) -> String {
+    /// A text without what differs each time.
+    pub(crate) fn text(&self, text: &str) -> String {
         let mut text = text.replace(&self.namespace, "<namespace>");
         for (number, uid) in self.uids.iter().enumerate() {
             text = text.replace(uid, &format!("<uid {}>", number + 1));
+        }
+        for (word, shown) in &self.words {
+            text = text.replace(word, shown);
         }
         text
     }

@@ -69,7 +69,7 @@ impl Script {
     pub(crate) async fn ask(&mut self, method: Method, path: &str, content: &str, body: Value) -> Value {
         let sent = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
         let (code, answer) = self.send(method.clone(), path, content, sent).await;
-        let path = path.replace(&self.namespace, "<namespace>");
+        let path = self.normal.text(path);
         let path = path.split("continue=").next().unwrap_or_default().to_owned();
         let normal = self.normal.of(&answer);
         self.answers.push(json!({ "request": format!("{method} {path}"), "code": code, "answer": normal }));
@@ -92,9 +92,9 @@ impl Script {
     }
 
     /// Keeps these parts of an answer: JSON pointers.
-    pub(crate) fn keep_of(&mut self, code: u16, answer: &Value, parts: &[&str]) {
-        let kept: BTreeMap<&str, Option<&Value>> =
-            parts.iter().map(|part| (*part, answer.pointer(part))).collect();
+    pub(crate) fn keep_of(&mut self, code: u16, answer: &Value, parts: &[&'static str]) {
+        let part = |part: &&'static str| (*part, answer.pointer(part).map(|value| self.normal.of(value)));
+        let kept: BTreeMap<&str, Option<Value>> = parts.iter().map(part).collect();
         self.answers.push(json!({ "request": "a part of an answer", "code": code, "answer": kept }));
     }
 
@@ -103,6 +103,29 @@ impl Script {
         let (code, answer) = self.send(method, path, "application/json", body.to_string().into_bytes()).await;
         assert!(code < 300, "{path}: {answer}");
         answer
+    }
+
+    /// Looks, and keeps nothing.
+    pub(crate) async fn look(&mut self, path: &str) -> Value {
+        self.send(Method::GET, path, "", Vec::new()).await.1
+    }
+
+    /// Lays something over an object, and keeps nothing; it must succeed.
+    pub(crate) async fn lay_over(&mut self, path: &str, body: Value) {
+        let body = body.to_string().into_bytes();
+        let (code, answer) = self.send(Method::PATCH, path, "application/merge-patch+json", body).await;
+        assert!(code < 300, "{path}: {answer}");
+    }
+
+    /// From now on something stands for a word that is another each time.
+    pub(crate) fn hide(&mut self, word: &str, shown: &str) {
+        self.normal.hide(word, shown);
+    }
+
+    /// Keeps something that was found out.
+    pub(crate) fn note(&mut self, what: &str, found: &Value) {
+        let found = self.normal.of(found);
+        self.answers.push(json!({ "request": what, "code": 0, "answer": found }));
     }
 
     pub(crate) async fn get(&mut self, path: &str) -> Value {
@@ -150,7 +173,7 @@ impl Script {
         for _ in 0..600 {
             let (code, answer) = self.send(Method::GET, path, "", Vec::new()).await;
             if is(code, &answer) {
-                let path = path.replace(&self.namespace, "<namespace>");
+                let path = self.normal.text(path);
                 self.answers.push(json!({ "request": format!("GET {path} until"), "code": code }));
                 return;
             }

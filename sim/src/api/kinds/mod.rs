@@ -6,6 +6,7 @@
 
 mod access;
 mod claims;
+mod jobs;
 mod pods;
 mod policies;
 mod services;
@@ -30,6 +31,10 @@ pub(crate) struct Rules {
     pub(crate) is_returned: bool,
     /// Fields that it can be selected by, beside its name.
     pub(crate) selectable: &'static [&'static str],
+    /// Whether what it owns is left behind when it is deleted and nobody says otherwise.
+    pub(crate) orphans: bool,
+    /// Puts in what is the system's own, of one that is created.
+    pub(crate) prepare: Option<fn(&mut Value)>,
     /// Puts in what is not said.
     pub(crate) default: Option<fn(&mut Value)>,
     /// What is wrong with an object, in the place of an old one.
@@ -86,14 +91,22 @@ pub(crate) fn rules(group: &str, kind: &str) -> Rules {
         },
         ("apps", "Deployment") => Rules {
             default: Some(workloads::default_deployment),
-            check: Some(workloads::check_selector),
+            check: Some(workloads::check_deployment),
             ..counted
         },
-        ("apps", "ReplicaSet") => Rules { check: Some(workloads::check_selector), ..counted },
-        ("batch", "Job") => {
-            Rules { default: Some(workloads::default_job), check: Some(workloads::check_job), ..counted }
-        }
-        ("batch", "CronJob") => Rules { default: Some(workloads::default_cron_job), ..counted },
+        ("apps", "ReplicaSet") => Rules {
+            default: Some(workloads::default_replica_set),
+            check: Some(workloads::check_replica_set),
+            ..counted
+        },
+        ("batch", "Job") => Rules {
+            orphans: true,
+            prepare: Some(jobs::prepare),
+            default: Some(jobs::default),
+            check: Some(jobs::check),
+            ..counted
+        },
+        ("batch", "CronJob") => Rules { default: Some(jobs::default_cron_job), ..counted },
         ("policy", "PodDisruptionBudget") => {
             Rules { default: Some(policies::default_budget), check: Some(policies::check_budget), ..counted }
         }

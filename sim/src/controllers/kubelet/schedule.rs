@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::super::{all, change, is_deleted, stateful_sets::is_ready};
+use super::super::{all, change, is_deleted, pods::is_ready};
 use crate::api::{Place, State};
 
 /// The scheduler that gives out nodes here.

@@ -8,7 +8,7 @@ use std::{
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::Value;
 
-use super::Tools;
+use super::{super::text, Tools};
 use crate::{
     api::{Place, State},
     world::Volume,
@@ -235,8 +235,4 @@ fn claimed(state: &State, namespace: &str, name: &str, tools: &mut Tools) -> Opt
 
 fn versions(parts: &[Part], state: &State) -> Vec<u64> {
     parts.iter().map(|part| state.store.get(&part.place).map_or(0, |object| object.version)).collect()
-}
-
-fn text<'a>(object: &'a Value, field: &str) -> &'a str {
-    object.get(field).and_then(Value::as_str).unwrap_or_default()
 }

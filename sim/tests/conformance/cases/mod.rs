@@ -6,10 +6,14 @@ mod builtin;
 mod concurrency;
 mod custom;
 mod deletion;
+mod deployments;
 mod garbage;
+mod jobs;
 mod lists;
 mod objects;
 mod patches;
+mod pods;
+mod sets;
 mod watches;
 
 /// A case: its name, and what it asks.
