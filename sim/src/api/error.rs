@@ -187,10 +187,15 @@ impl Refusal {
         Self::new(422, "Invalid", message.to_owned()).about(resource, name)
     }
 
-    /// A budget for disruptions has no room.
-    pub(crate) fn too_many(resource: &Resource, name: &str) -> Self {
+    /// A budget for disruptions has no room, for this reason.
+    pub(crate) fn too_many(why: &str, seconds: u64) -> Self {
         let message = "Cannot evict pod as it would violate the pod's disruption budget.".to_owned();
-        Self::new(429, "TooManyRequests", message).about(resource, name)
+        let mut refusal = Self::new(429, "TooManyRequests", message);
+        refusal.details = json!({ "causes": [{ "reason": "DisruptionBudget", "message": why }] });
+        if let Some(details) = refusal.details.as_object_mut().filter(|_| seconds > 0) {
+            details.insert("retryAfterSeconds".to_owned(), json!(seconds));
+        }
+        refusal
     }
 
     pub(crate) fn forbidden(resource: &Resource, name: &str, why: &str) -> Self {

@@ -5,6 +5,7 @@ mod custom;
 mod delete;
 mod discovery;
 mod error;
+mod evict;
 mod kinds;
 mod late;
 mod manage;
@@ -25,6 +26,7 @@ mod write;
 
 pub(crate) use delete::Deleting;
 pub(crate) use error::Refusal;
+pub(crate) use evict::allow_disruptions;
 pub(crate) use registry::Resource;
 pub(crate) use selector::LabelSelector;
 pub use service::{ApiServer, Endpoint};

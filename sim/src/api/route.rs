@@ -83,7 +83,9 @@ impl State {
             Some("scale") if resource.scale.is_some() => {
                 return self.scale(method, &resource, target, asked, content_type, body);
             }
-            Some("eviction") if target.plural == "pods" => return self.evict(&resource, target, body),
+            Some("eviction") if target.plural == "pods" => {
+                return self.evict(&resource, target, asked, &read(body)?);
+            }
             Some(_) => return Err(Refusal::unknown_path()),
         }
         if target.subresource.is_some() && !resource.has_status {
@@ -245,33 +247,6 @@ impl State {
         let writing = Writing { subresource: SCALE, ..writing(asked, target) };
         let written = self.patch(resource, &place, change, &writing)?;
         Ok(Answer::json(&shown_scale(&scale, &written.stored.full())))
-    }
-
-    /// Deletes a pod if the budgets for disruptions have room for it.
-    fn evict(&mut self, resource: &Arc<Resource>, target: &Target, body: &[u8]) -> Result<Answer, Refusal> {
-        let name = target.name.as_deref().unwrap_or_default();
-        let place = place(resource, target, name);
-        let pod = self.existing(resource, &place)?;
-        let budgets = self.store.list("policy", "poddisruptionbudgets", Some(&place.namespace));
-        for (_, budget) in budgets {
-            let selector = budget.value.pointer("/spec/selector").cloned().unwrap_or_default();
-            let covered = super::selector::LabelSelector::from_object(&selector).matches(&pod.value);
-            let room = budget
-                .value
-                .pointer("/status/disruptionsAllowed")
-                .and_then(Value::as_i64)
-                .unwrap_or_default();
-            if covered && room < 1 {
-                return Err(Refusal::too_many(resource, name));
-            }
-        }
-        let eviction = read(body)?;
-        let options = eviction.get("deleteOptions").cloned().unwrap_or_default();
-        self.delete(resource, &place, &Deleting::default().read(&options))?;
-        Ok(Answer::Whole(
-            StatusCode::CREATED,
-            json!({ "kind": "Status", "apiVersion": "v1", "status": "Success" }).to_string().into(),
-        ))
     }
 }
 

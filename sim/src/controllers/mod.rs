@@ -3,6 +3,7 @@
 //! Each is a function from what there is to what it does next. They are asked again
 //! whenever something has changed, and when something that takes time is due.
 
+mod budgets;
 mod claims;
 mod definitions;
 mod deployments;
@@ -38,6 +39,7 @@ use due::Due;
 use jobs::Jobs;
 use kubelet::Kubelets;
 pub use kubelet::World;
+pub(crate) use pods::is_ready;
 
 /// Who controllers are to field managers.
 const MANAGER: &str = "kube-controller-manager";
@@ -129,6 +131,7 @@ impl Controllers {
         deployments::step(state, &mut due);
         replica_sets::step(state, &mut due);
         self.jobs.step(state, &mut due);
+        budgets::step(state, &mut due);
         self.kubelets.lock().unwrap_or_else(PoisonError::into_inner).step(state);
         if state.store.touched_after(since, endpoints::KINDS) {
             endpoints::step(state);

@@ -16,6 +16,7 @@ use super::{
     pods::{self, Owner},
 };
 use crate::api::{Place, State, Stored};
+pub(super) use scale::part_of;
 use sets::Set;
 
 /// Who may surge above how many replicas, and how many may be missing.

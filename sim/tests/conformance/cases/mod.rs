@@ -2,6 +2,7 @@
 
 mod access;
 mod apply;
+mod budgets;
 mod builtin;
 mod concurrency;
 mod custom;
