@@ -159,15 +159,17 @@ fn read_definition(definition: &Value) -> Vec<Resource> {
     let text =
         |pointer: &str| definition.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
     let versions = definition.pointer("/spec/versions").and_then(Value::as_array);
-    let served =
-        versions.into_iter().flatten().filter(|version| version.get("served") == Some(&Value::Bool(true)));
+    let is = |version: &Value, field: &str| version.get(field) == Some(&Value::Bool(true));
+    let name = |version: &Value| version.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let stored = versions.into_iter().flatten().find(|version| is(version, "storage")).map(name);
+    let served = versions.into_iter().flatten().filter(|version| is(version, "served"));
     served
         .map(|version| {
             let empty = Value::Object(serde_json::Map::new());
             let structural = version.pointer("/schema/openAPIV3Schema").unwrap_or(&empty).clone();
             let (schema, root) = from_structural(&structural);
             let (group, kind) = (text("/spec/group"), text("/spec/names/kind"));
-            let name = version.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
+            let name = name(version);
             let context = RootContext {
                 api_version: format!("{group}/{name}"),
                 api_group: group.clone(),
@@ -195,6 +197,7 @@ fn read_definition(definition: &Value) -> Vec<Resource> {
                 schema: Arc::new(schema),
                 rules: Rules { has_generation: true, ..Rules::default() },
                 custom: Some(custom),
+                stored_as: stored.clone().unwrap_or_else(|| name.clone()),
                 version: name,
                 group,
                 kind,

@@ -40,6 +40,7 @@ impl State {
             labels: LabelSelector::parse(&options.label_selector)?,
             fields: FieldSelector::parse(&fields, resource.rules.selectable)?,
             metadata_only: options.metadata_only,
+            converted: (!resource.is_stored()).then(|| resource.api_version()),
         })
     }
 
@@ -93,6 +94,12 @@ impl State {
             if options.label_selector.is_empty() && options.field_selector.is_empty() {
                 metadata.insert("remainingItemCount".to_owned(), json!(all - page.len()));
             }
+        }
+        if let Some(metadata) =
+            metadata.as_object_mut().filter(|_| resource.custom.is_some() && !options.metadata_only)
+        {
+            // Of other kinds only what there is is said.
+            metadata.entry("continue").or_insert_with(|| json!(""));
         }
         Ok(listed(
             resource,
@@ -215,6 +222,12 @@ fn listed(
 }
 
 /// One object as it was asked for.
-pub(crate) fn one(stored: &Stored, options: &Options) -> Bytes {
-    if options.metadata_only { partial(&stored.full()).to_string().into() } else { stored.json() }
+pub(crate) fn one(resource: &Resource, stored: &Stored, options: &Options) -> Bytes {
+    if options.metadata_only {
+        partial(&stored.full()).to_string().into()
+    } else if resource.is_stored() {
+        stored.json()
+    } else {
+        stored.converted(&resource.api_version())
+    }
 }

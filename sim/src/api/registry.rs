@@ -15,6 +15,8 @@ use crate::schema::{Schema, TypeId, kubernetes, named};
 pub(crate) struct Resource {
     pub(crate) group: String,
     pub(crate) version: String,
+    /// The version in which objects are kept, whichever they are written in.
+    pub(crate) stored_as: String,
     pub(crate) kind: String,
     pub(crate) plural: String,
     pub(crate) singular: String,
@@ -42,6 +44,21 @@ impl Resource {
     /// As in `apiVersion`.
     pub(crate) fn api_version(&self) -> String {
         if self.group.is_empty() { self.version.clone() } else { format!("{}/{}", self.group, self.version) }
+    }
+
+    /// Whether objects are kept as they are in this version.
+    pub(crate) fn is_stored(&self) -> bool {
+        self.version == self.stored_as
+    }
+
+    /// Says in an object that it is as in a version.
+    pub(crate) fn name_version(&self, object: &mut Value, version: &str) {
+        if self.custom.is_none() {
+            return;
+        }
+        if let Some(object) = object.as_object_mut() {
+            object.insert("apiVersion".to_owned(), format!("{}/{version}", self.group).into());
+        }
     }
 
     /// As messages call many of it: `statefulsets.apps`.
@@ -118,6 +135,7 @@ impl Row {
         Resource {
             group: self.group.to_owned(),
             version: self.version.to_owned(),
+            stored_as: self.version.to_owned(),
             kind: self.kind.to_owned(),
             plural: self.plural.to_owned(),
             singular: self.kind.to_lowercase(),

@@ -32,9 +32,9 @@ impl Answer {
         Self::Whole(StatusCode::OK, value.to_string().into())
     }
 
-    fn written(written: &Written, options: &Options) -> Self {
+    fn written(resource: &Resource, written: &Written, options: &Options) -> Self {
         let code = if written.created { StatusCode::CREATED } else { StatusCode::OK };
-        Self::Whole(code, one(&written.stored, options))
+        Self::Whole(code, one(resource, &written.stored, options))
     }
 }
 
@@ -110,22 +110,22 @@ impl State {
             ("GET", None) => Ok(Answer::Whole(StatusCode::OK, self.list(resource, target, options)?)),
             ("GET", Some(name)) => {
                 let stored = self.existing(resource, &place(resource, target, name))?;
-                Ok(Answer::Whole(StatusCode::OK, one(&stored, options)))
+                Ok(Answer::Whole(StatusCode::OK, one(resource, &stored, options)))
             }
             ("POST", None) => {
                 let written =
                     self.create(resource, target.namespace.as_deref(), read(body)?, &writing(asked, target))?;
-                Ok(Answer::written(&written, options))
+                Ok(Answer::written(resource, &written, options))
             }
             ("PUT", Some(name)) => {
                 let place = place(resource, target, name);
                 let written = self.update(resource, &place, read(body)?, &writing(asked, target))?;
-                Ok(Answer::written(&written, options))
+                Ok(Answer::written(resource, &written, options))
             }
             ("PATCH", Some(name)) => {
                 let place = place(resource, target, name);
                 let written = self.patched(resource, &place, asked, target, content_type, body)?;
-                Ok(Answer::written(&written, options))
+                Ok(Answer::written(resource, &written, options))
             }
             ("DELETE", Some(name)) => {
                 let deleted =
@@ -301,9 +301,9 @@ fn deleting(options: &Options, body: &[u8]) -> Result<Deleting, Refusal> {
 /// What is answered about a deleted object: itself as long as it is there.
 fn gone(resource: &Resource, deleted: &Deleted, options: &Options) -> Answer {
     match deleted {
-        Deleted::Going(stored) => Answer::Whole(StatusCode::OK, one(stored, options)),
+        Deleted::Going(stored) => Answer::Whole(StatusCode::OK, one(resource, stored, options)),
         Deleted::Gone(stored) if resource.rules.is_returned => {
-            Answer::Whole(StatusCode::OK, one(stored, options))
+            Answer::Whole(StatusCode::OK, one(resource, stored, options))
         }
         Deleted::Gone(stored) => Answer::json(&json!({
             "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success",

@@ -67,6 +67,15 @@ impl Stored {
         self.json.get_or_init(|| self.full().to_string().into()).clone()
     }
 
+    /// The whole of it, as in another version.
+    pub(crate) fn converted(&self, api_version: &str) -> Bytes {
+        let mut full = self.full();
+        if let Some(full) = full.as_object_mut() {
+            full.insert("apiVersion".to_owned(), api_version.into());
+        }
+        full.to_string().into()
+    }
+
     /// As it is sent in a list, which says once of what kind all are.
     pub(crate) fn item(&self) -> Bytes {
         let item = || {

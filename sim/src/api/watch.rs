@@ -17,6 +17,8 @@ pub(crate) struct Wanted {
     pub(crate) labels: LabelSelector,
     pub(crate) fields: FieldSelector,
     pub(crate) metadata_only: bool,
+    /// The version that is asked for, if objects are kept in another one.
+    pub(crate) converted: Option<String>,
 }
 
 impl Wanted {
@@ -62,7 +64,11 @@ impl Wanted {
 
     /// The object as it was asked for.
     pub(crate) fn shown(&self, stored: &Stored) -> Bytes {
-        if self.metadata_only { partial(&stored.full()).to_string().into() } else { stored.json() }
+        match &self.converted {
+            _ if self.metadata_only => partial(&stored.full()).to_string().into(),
+            Some(version) => stored.converted(version),
+            None => stored.json(),
+        }
     }
 }
 

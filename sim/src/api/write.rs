@@ -1,6 +1,6 @@
 //! Creates, updates and patches objects.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use serde_json::{Map, Value, json};
 
@@ -177,6 +177,7 @@ impl State {
             establish(&mut object, &self.now());
             hold(&mut object, DEFINITION_FINALIZER)?;
         }
+        resource.name_version(&mut object, &resource.stored_as);
         self.keep(place, object, managers, writing, true)
     }
 
@@ -216,7 +217,7 @@ impl State {
         }
         let old = self.existing(resource, place)?;
         let version = object.pointer("/metadata/resourceVersion").and_then(Value::as_str).unwrap_or_default();
-        if version.is_empty() && resource.custom.is_some() {
+        if version.is_empty() && (resource.custom.is_some() || resource.rules.is_versioned) {
             return Err(Refusal::unversioned(resource, &place.name));
         }
         self.replace(resource, place, &old, object, writing)
@@ -354,14 +355,14 @@ impl State {
             let place = self.admit_new(resource, namespace, &mut object)?;
             return self.insert(resource, place, object, managers, writing);
         };
-        let live = &old.value;
+        let live = live(resource, &old);
         let mut managers = old.managers.clone();
         if managers.is_empty() {
             // What nobody is known to manage is that of whoever was there before.
             let before = Writer { name: BEFORE, ..writer };
-            managers = before.updated(&shape::zero(schema, root), live, &managers);
+            managers = before.updated(&shape::zero(schema, root), &live, &managers);
         }
-        let (mut object, managers) = writer.applied(live, &config, &managers, writing.force)?;
+        let (mut object, managers) = writer.applied(&live, &config, &managers, writing.force)?;
         carry_over(resource, &old, &mut object, writing.subresource)?;
         self.finish(resource, place, &old, object, managers, writing)
     }
@@ -376,7 +377,11 @@ impl State {
         managers: Managers,
         writing: &Writing,
     ) -> Result<Written, Refusal> {
+        if let Some(keep) = resource.rules.keep {
+            keep(&mut object, &old.value);
+        }
         bring_in_shape(resource, &mut object);
+        resource.name_version(&mut object, &resource.stored_as);
         if resource.rules.has_generation
             && writing.subresource != STATUS
             && wants_other(resource, &old.value, &object)
@@ -586,6 +591,16 @@ fn metadata(object: &mut Value) -> Result<&mut Map<String, Value>, Refusal> {
     let object = object.as_object_mut().ok_or_else(|| Refusal::bad_request("it is no JSON object"))?;
     let metadata = object.entry("metadata").or_insert_with(|| Value::Object(Map::new()));
     metadata.as_object_mut().ok_or_else(|| Refusal::bad_request("metadata is no JSON object"))
+}
+
+/// The object as it is, in the version in which it is written.
+fn live<'a>(resource: &Resource, old: &'a Stored) -> Cow<'a, Value> {
+    if resource.version == resource.stored_as {
+        return Cow::Borrowed(&old.value);
+    }
+    let mut live = old.value.clone();
+    resource.name_version(&mut live, &resource.version);
+    Cow::Owned(live)
 }
 
 /// Puts a finalizer on.

@@ -189,6 +189,8 @@ impl Script {
         let response = self.client.send(request).await.expect("an answer");
         let code = response.status().as_u16();
         let frames = response.into_body().into_data_stream();
+        // A server that goes down breaks it off.
+        let frames = frames.take_while(|frame| futures::future::ready(frame.is_ok()));
         let bytes = frames.map(|frame| frame.expect("a part of a watch").to_vec());
         Watch { code, bytes: bytes.boxed(), rest: Vec::new() }
     }
@@ -207,6 +209,12 @@ impl Script {
     pub(crate) async fn hear_nothing(&mut self, watch: &mut Watch) {
         let events: Vec<Value> = watch.next(QUIET).await.into_iter().collect();
         self.keep(watch, &events);
+    }
+
+    /// Keeps that a watch ends.
+    pub(crate) async fn hear_end(&mut self, watch: &mut Watch) {
+        let ended = watch.ends(PATIENCE).await;
+        self.answers.push(json!({ "request": "watch", "code": watch.code, "ended": ended }));
     }
 
     fn keep(&mut self, watch: &Watch, events: &[Value]) {
@@ -275,6 +283,11 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
+    async fn ends(&mut self, patience: Duration) -> bool {
+        let end = async { while self.bytes.next().await.is_some() {} };
+        tokio::time::timeout(patience, end).await.is_ok()
+    }
+
     async fn next(&mut self, patience: Duration) -> Option<Value> {
         let line = async {
             loop {

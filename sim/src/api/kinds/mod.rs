@@ -33,8 +33,12 @@ pub(crate) struct Rules {
     pub(crate) selectable: &'static [&'static str],
     /// Whether what it owns is left behind when it is deleted and nobody says otherwise.
     pub(crate) orphans: bool,
+    /// Whether somebody who writes it as a whole has to say of which version it is.
+    pub(crate) is_versioned: bool,
     /// Puts in what is the system's own, of one that is created.
     pub(crate) prepare: Option<fn(&mut Value)>,
+    /// Puts in what stays of the old one although it is not said.
+    pub(crate) keep: Option<fn(&mut Value, &Value)>,
     /// Puts in what is not said.
     pub(crate) default: Option<fn(&mut Value)>,
     /// What is wrong with an object, in the place of an old one.
@@ -56,6 +60,7 @@ pub(crate) fn rules(group: &str, kind: &str) -> Rules {
         },
         ("", "Service") => Rules {
             is_returned: true,
+            keep: Some(services::keep),
             default: Some(services::default),
             check: Some(services::check),
             ..plain
@@ -106,9 +111,11 @@ pub(crate) fn rules(group: &str, kind: &str) -> Rules {
             check: Some(jobs::check),
             ..counted
         },
+        ("coordination.k8s.io", "Lease") => Rules { is_versioned: true, ..plain },
         ("batch", "CronJob") => Rules { default: Some(jobs::default_cron_job), ..counted },
         ("policy", "PodDisruptionBudget") => {
-            Rules { default: Some(policies::default_budget), check: Some(policies::check_budget), ..counted }
+            let plain = Rules { is_versioned: true, ..counted };
+            Rules { default: Some(policies::default_budget), check: Some(policies::check_budget), ..plain }
         }
         ("networking.k8s.io", "NetworkPolicy") => {
             Rules { default: Some(policies::default_network), ..counted }

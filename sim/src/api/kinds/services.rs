@@ -30,6 +30,33 @@ pub(super) fn default(service: &mut Value) {
     }
 }
 
+/// A Service keeps the address that it was given.
+pub(super) fn keep(service: &mut Value, old: &Value) {
+    let text = |service: &Value, field: &str| {
+        service.get("spec").and_then(|spec| spec.get(field)?.as_str()).unwrap_or_default().to_owned()
+    };
+    let external = |service: &Value| text(service, "type") == "ExternalName";
+    let address = text(old, "clusterIP");
+    if external(service) || external(old) || address.is_empty() {
+        return;
+    }
+    let said = text(service, "clusterIP");
+    let Some(spec) = service.get_mut("spec") else { return };
+    if said.is_empty() {
+        if let Some(spec) = spec.as_object_mut() {
+            spec.insert("clusterIP".to_owned(), json!(address));
+            spec.insert("clusterIPs".to_owned(), json!([address]));
+        }
+    } else {
+        set(spec, "clusterIPs", json!([said]));
+    }
+    for field in ["ipFamilies", "ipFamilyPolicy"] {
+        if let Some(value) = old.pointer(&format!("/spec/{field}")) {
+            set(spec, field, value.clone());
+        }
+    }
+}
+
 pub(super) fn check(new: &Value, old: Option<&Value>) -> Vec<Cause> {
     let mut causes = Vec::new();
     let text = |service: &Value, pointer: &str| {

@@ -44,6 +44,21 @@ case!(the_address_of_a_service_stays, script => {
     script.merge(&format!("{services}/a"), json!({ "spec": { "selector": { "c": "d" } } })).await;
 });
 
+case!(a_service_that_is_written_without_its_address_keeps_it, script => {
+    let services = script.at("v1/services");
+    let service = |port: u16| json!({ "metadata": { "name": "a" }, "spec": { "ports": [{ "port": port }] } });
+    script.post(&services, service(80)).await;
+    script.put(&format!("{services}/a"), service(81)).await;
+    let mut headless = service(80);
+    headless["metadata"]["name"] = json!("b");
+    headless["spec"]["clusterIP"] = json!("None");
+    headless["spec"]["selector"] = json!({ "a": "b" });
+    script.post(&services, headless.clone()).await;
+    script.put(&format!("{services}/b"), headless.clone()).await;
+    headless["spec"].as_object_mut().unwrap().remove("clusterIP");
+    script.put(&format!("{services}/b"), headless).await;
+});
+
 case!(stateful_sets_get_what_is_not_said, script => {
     let sets = format!("{}?dryRun=All", script.at("apps/v1/statefulsets"));
     script.post(&sets, json!({ "metadata": { "name": "a" }, "spec": {

@@ -57,3 +57,26 @@ case!(identity_cannot_be_changed, script => {
     other["metadata"]["labels"] = json!({ "b": "c" });
     script.put(&format!("{maps}/a"), other).await;
 });
+
+case!(some_kinds_are_updated_only_with_a_version, script => {
+    let leases = script.at("coordination.k8s.io/v1/leases");
+    let lease = json!({ "metadata": { "name": "a" }, "spec": { "holderIdentity": "me" } });
+    script.prepare(Method::POST, &leases, lease.clone()).await;
+    script.put(&format!("{leases}/a"), lease).await;
+    let budgets = script.at("policy/v1/poddisruptionbudgets");
+    let budget = json!({ "metadata": { "name": "a" }, "spec": { "minAvailable": 1, "selector": { "matchLabels": { "a": "b" } } } });
+    script.prepare(Method::POST, &budgets, budget.clone()).await;
+    script.put(&format!("{budgets}/a"), budget).await;
+    let roles = script.at("rbac.authorization.k8s.io/v1/roles");
+    let role = json!({ "metadata": { "name": "a" }, "rules": [{ "apiGroups": [""], "resources": ["pods"], "verbs": ["get"] }] });
+    script.prepare(Method::POST, &roles, role.clone()).await;
+    script.put(&format!("{roles}/a"), role).await;
+    let accounts = script.at("v1/serviceaccounts");
+    let account = json!({ "metadata": { "name": "a" } });
+    script.prepare(Method::POST, &accounts, account.clone()).await;
+    script.put(&format!("{accounts}/a"), account).await;
+    let policies = script.at("networking.k8s.io/v1/networkpolicies");
+    let policy = json!({ "metadata": { "name": "a" }, "spec": { "podSelector": {} } });
+    script.prepare(Method::POST, &policies, policy.clone()).await;
+    script.put(&format!("{policies}/a"), policy).await;
+});

@@ -223,3 +223,49 @@ case!(kinds_can_be_discovered, script => {
         answer["answer"]["resources"][0].as_object_mut().unwrap().remove("storageVersionHash");
     }
 });
+
+case!(a_kind_can_be_read_in_each_of_its_versions, script => {
+    let version = script.define(spec(json!({ "count": { "type": "integer", "default": 3 } }))).await;
+    let group = version.trim_end_matches("/v1").to_owned();
+    let definition = format!("/apis/apiextensions.k8s.io/v1/customresourcedefinitions/things.{group}");
+    let first = script.look(&definition).await["spec"]["versions"][0].clone();
+    let mut second = first.clone();
+    second["name"] = json!("v2");
+    second["storage"] = json!(false);
+    script.lay_over(&definition, json!({ "spec": { "versions": [first, second] } })).await;
+    let (one, two) = (script.at(&format!("{group}/v1/things")), script.at(&format!("{group}/v2/things")));
+    for _ in 0..200 {
+        if script.look(&two).await["kind"] == "ThingList" {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    let created = script.post(&one, thing(&version, json!({}))).await;
+    script.get(&format!("{two}/a")).await;
+    let version = created["metadata"]["resourceVersion"].as_str().unwrap().to_owned();
+    let mut watch = script.watch(&two, &format!("resourceVersion={version}")).await;
+    // Written as it is, in the other version.
+    let same = script.get(&format!("{two}/a")).await;
+    script.put(&format!("{two}/a"), same).await;
+    script.merge(&format!("{two}/a"), json!({ "spec": { "count": 4 } })).await;
+    script.get(&format!("{one}/a")).await;
+    script.apply(&format!("{two}/a"), "me", thing(&format!("{group}/v2"), json!({ "count": 4 }))).await;
+    script.hear(&mut watch, 2).await;
+    script.get(&one).await;
+    script.get(&two).await;
+    script.ask_roughly(Method::PUT, &format!("{two}/a"), "application/json", created).await;
+});
+
+case!(watches_end_with_the_definition_of_their_kind, script => {
+    let version = script.define(spec(json!({}))).await;
+    let things = script.at(&format!("{version}/things"));
+    let created = script.post(&things, thing(&version, json!({}))).await;
+    let since = created["metadata"]["resourceVersion"].as_str().unwrap().to_owned();
+    let mut watch = script.watch(&things, &format!("resourceVersion={since}")).await;
+    let group = version.trim_end_matches("/v1").to_owned();
+    let definition = format!("/apis/apiextensions.k8s.io/v1/customresourcedefinitions/things.{group}");
+    script.ask_roughly(Method::DELETE, &definition, "application/json", Value::Null).await;
+    script.hear(&mut watch, 1).await;
+    script.hear_end(&mut watch).await;
+    script.until(&things, |code, _| code == 404).await;
+});
