@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use crate::{
     chance::Chance,
@@ -27,6 +27,9 @@ const PAUSE: Duration = Duration::from_secs(8);
 /// How long the weather between host and API server is bad, where it is.
 const WEATHER: Duration = Duration::from_secs(60);
 
+/// By how much watches are late at most, where they are.
+const LATE: Duration = Duration::from_secs(3);
+
 /// Runs it.
 pub(crate) async fn scenario(
     cluster: &Cluster,
@@ -41,6 +44,9 @@ pub(crate) async fn scenario(
         0 => Plug::in_bad_weather(outcome.seed, WEATHER),
         _ => Plug::default(),
     };
+    if chance.below(4) == 0 {
+        cluster.server.delay_watches(LATE, Instant::now() + WEATHER);
+    }
     let mut redis = Redis::new(cluster, prepared, trace, &spec, line);
     let lived = live(&mut redis, &mut chance).await;
     outcome.note(cluster.invariants.broken());

@@ -64,8 +64,9 @@ impl State {
         if !follows(server) || self.is_frozen(server) {
             return;
         }
-        if !self.disruption.deleted.is_empty() {
-            let away: Vec<&String> = self.disruption.deleted.keys().collect();
+        // One that has not heard of it yet asks again.
+        let away: Vec<&String> = self.disruption.deleted.keys().filter(|other| *other != pod).collect();
+        if !away.is_empty() {
             self.breaks(format!("I9: {pod} was deleted while {away:?}, deleted before, is not back"));
         }
         if servers.len() > 2 && !others().any(follows) {
