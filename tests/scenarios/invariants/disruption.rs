@@ -14,6 +14,8 @@ pub(super) struct Disruption {
     pub(super) is_asked_to_pause: bool,
     /// The status says that it is.
     pub(super) says_paused: bool,
+    /// How many replicas there are to be.
+    pub(super) replicas: u64,
     /// Pods that were deleted while they were well, and the run ids that they had then.
     deleted: BTreeMap<String, String>,
 }
@@ -35,12 +37,17 @@ fn is_back(server: &Server, run_id: &str) -> bool {
     server.runs() && redis.run_id() != run_id && (redis.follows().is_none() || redis.link().is_ok())
 }
 
+fn ordinal(pod: &str) -> u64 {
+    pod.rsplit('-').next().and_then(|ordinal| ordinal.parse().ok()).unwrap_or_default()
+}
+
 impl State {
-    /// Forgets those that are back.
+    /// Forgets those that are back, or are to stay away.
     pub(super) fn look_at_disrupted(&mut self, servers: &BTreeMap<String, Server>) {
         let is_away =
             |pod: &String, run_id: &String| servers.get(pod).is_some_and(|server| !is_back(server, run_id));
-        self.disruption.deleted.retain(|pod, run_id| is_away(pod, run_id));
+        let replicas = self.disruption.replicas;
+        self.disruption.deleted.retain(|pod, run_id| is_away(pod, run_id) && ordinal(pod) <= replicas);
     }
 
     /// I8 to I11.
@@ -69,7 +76,8 @@ impl State {
         if !away.is_empty() {
             self.breaks(format!("I9: {pod} was deleted while {away:?}, deleted before, is not back"));
         }
-        if servers.len() > 2 && !others().any(follows) {
+        let goes_anyway = ordinal(pod) > self.disruption.replicas;
+        if self.disruption.replicas > 1 && !goes_anyway && !others().any(follows) {
             self.breaks(format!("I9: {pod} was deleted, the only one that followed"));
         }
         let run_id = server.redis().run_id().to_owned();

@@ -185,7 +185,10 @@ impl State {
         } else if is_operator {
             self.see_effect(seen.method, path, &body);
         } else if path.contains("/redises/") {
-            self.disruption.is_asked_to_pause = body.pointer("/spec/paused") == Some(&Value::Bool(true));
+            // A person's annotation says nothing of the rest.
+            let Some(spec) = body.get("spec") else { return };
+            self.disruption.is_asked_to_pause = spec.get("paused") == Some(&Value::Bool(true));
+            self.disruption.replicas = spec.get("replicas").and_then(Value::as_u64).unwrap_or_default();
         }
     }
 
