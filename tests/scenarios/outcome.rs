@@ -21,6 +21,8 @@ pub(crate) struct Outcome {
     /// chance.
     pub(crate) end: Vec<(String, Value)>,
     pub(crate) problems: Vec<String>,
+    /// How often a person has given up data.
+    pub(crate) losses: u64,
 }
 
 impl Outcome {

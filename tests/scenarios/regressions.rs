@@ -231,10 +231,14 @@ async fn sticky(redis: &mut Redis<'_>) -> Result<()> {
 async fn lagging(redis: &mut Redis<'_>) -> Result<()> {
     let (primary, behind) = (redis.pod(Whom::Primary).await?, redis.pod(Whom::Other(1)).await?);
     let (first, second) = (redis.node(&primary).await?, redis.node(&behind).await?);
+    ensure!(first != second, "{primary} and {behind} are on one node");
     redis.cluster.network.partition(&first, &second);
     // Too short for the others to give it up.
     sleep(Duration::from_secs(2)).await;
     writes_within(redis, SOON).await?;
+    let other = redis.pod(Whom::Other(2)).await?;
+    let has = |pod: &str| redis.cluster.servers.all().get(pod).map(|server| server.redis().history().1);
+    ensure!(has(&behind) < has(&other), "{behind} is not behind");
     redis.happen(Incident::Empty(Whom::Primary)).await?;
     writes_within(redis, SOON).await?;
     redis.cluster.network.heal(&first, &second);

@@ -27,6 +27,9 @@ const PAUSE: Duration = Duration::from_secs(8);
 /// How long the weather between host and API server is bad, where it is.
 const WEATHER: Duration = Duration::from_secs(60);
 
+/// Longer than a life lasts.
+const LIFE: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// By how much watches are late at most, where they are.
 const LATE: Duration = Duration::from_secs(3);
 
@@ -45,7 +48,7 @@ pub(crate) async fn scenario(
         _ => Plug::default(),
     };
     if chance.below(4) == 0 {
-        cluster.server.delay_watches(LATE, Instant::now() + WEATHER);
+        cluster.server.delay_watches(LATE, Instant::now() + LIFE);
     }
     let mut redis = Redis::new(cluster, prepared, trace, &spec, line);
     let lived = live(&mut redis, &mut chance).await;

@@ -99,12 +99,15 @@ impl Invariants {
         });
     }
 
-    /// From now on the resource is not one that promises anything.
-    pub(crate) fn promise_nothing(&self) {
-        self.with(|state| state.promises_nothing = true);
+    /// Whether the resource is from now on one that promises anything.
+    pub(crate) fn promise(&self, promises: bool) {
+        self.with(|state| {
+            state.promises_nothing = !promises;
+            state.accepts_loss = false;
+        });
     }
 
-    /// A person accepts that data is lost.
+    /// A person accepts that data is lost, until it is promised anew.
     pub(crate) fn accept_loss(&self) {
         self.with(|state| state.accepts_loss = true);
     }
@@ -210,7 +213,7 @@ impl State {
         if self.disruption.is_paused() && !path.contains("/events") && !path.contains("accessreviews") {
             self.breaks(format!("I12: {method} {path} while it is paused"));
         }
-        if path.ends_with("/services/cache") {
+        if path.ends_with("/services/cache") && method != "DELETE" {
             self.see_service(body);
         }
         if method == "DELETE" {

@@ -80,7 +80,10 @@ impl State {
         order: &Order,
     ) {
         let primary = text(&self.status, "/primary/pod");
-        let is_primary = servers.get(primary).is_some_and(|server| server.address().to_string() == host);
+        let run_id = text(&self.status, "/primary/runID");
+        let is_primary = servers
+            .get(primary)
+            .is_some_and(|server| server.address().to_string() == host && server.redis().run_id() == run_id);
         if order.keys > 0 && !is_primary {
             self.breaks(format!(
                 "I5: {pod} has data and was told to follow {host}, and {primary} is primary"

@@ -10,7 +10,7 @@ const NOBODY: &str = "none";
 impl State {
     /// I1 and I2: it is one pod by its name, and that of the primary on record.
     pub(super) fn see_service(&mut self, body: &Value) {
-        let Some(selector) = body.pointer("/spec/selector") else { return };
+        let selector = body.pointer("/spec/selector").unwrap_or(&Value::Null);
         let pod = selector.get("statefulset.kubernetes.io/pod-name").and_then(Value::as_str);
         let Some(pod) = pod else {
             self.breaks(format!("I1: the Service selects {selector}"));

@@ -3,7 +3,7 @@
 mod happen;
 mod whole;
 
-use std::{sync::atomic::Ordering, time::Duration};
+use std::{collections::BTreeSet, sync::atomic::Ordering, time::Duration};
 
 use anyhow::{Context as _, Result};
 use kube::Client;
@@ -48,9 +48,13 @@ pub(crate) struct Redis<'a> {
     /// How often the component was swapped.
     pub(crate) swaps: usize,
     writes: u64,
-    /// Confirmed writes may be lost: it promises nothing, or a person has given up what
-    /// only servers have that do not come back.
+    /// Confirmed writes may be lost until it is whole again: it promises nothing, or a
+    /// person has given up what only servers have that do not come back.
     lossy: bool,
+    /// Those that were confirmed before then.
+    forgiven: BTreeSet<u64>,
+    /// How often a person has given up something.
+    losses: u64,
 }
 
 impl<'a> Redis<'a> {
@@ -92,6 +96,8 @@ impl<'a> Redis<'a> {
             swaps: 0,
             writes: 0,
             lossy: false,
+            forgiven: BTreeSet::new(),
+            losses: 0,
         }
     }
 
@@ -105,15 +111,18 @@ impl<'a> Redis<'a> {
 
     /// Says what it is asked to be.
     pub(crate) async fn apply(&mut self) -> Result<()> {
-        let replicas = self.pods() - 1;
-        let mode = self.resource.pointer("/spec/failover/mode").and_then(Value::as_str);
-        if replicas == 0 || mode == Some("Available") {
+        if !self.promises() {
             self.lossy = true;
-            self.cluster.invariants.promise_nothing();
+            self.cluster.invariants.promise(false);
         }
         // What is promised is lowered once it is so.
-        self.quorum.fetch_max(quorum(replicas), Ordering::Relaxed);
+        self.quorum.fetch_max(quorum(self.pods() - 1), Ordering::Relaxed);
         cluster::apply(&self.client, &self.resource).await
+    }
+
+    /// Whether it is asked to keep what was confirmed.
+    fn promises(&self) -> bool {
+        self.pods() > 1 && self.resource.pointer("/spec/failover/mode").is_none_or(|mode| mode != "Available")
     }
 
     /// Lets another host take the place of the one that is there.

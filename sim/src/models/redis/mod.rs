@@ -260,6 +260,18 @@ impl Redis {
         self.users.admits(user, password)
     }
 
+    /// Whether it has the same data as another one, and is in the same history.
+    #[must_use]
+    pub fn has_data_of(&self, other: &Self) -> bool {
+        self.data == other.data && self.history.id == other.history.id
+    }
+
+    /// What a setting is set to.
+    #[must_use]
+    pub fn setting(&self, name: &str) -> &str {
+        self.settings.text(name)
+    }
+
     /// How many keys there are.
     #[must_use]
     pub fn keys(&self) -> usize {
