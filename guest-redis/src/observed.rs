@@ -304,13 +304,20 @@ pub(crate) struct ConfigMap<'a> {
     #[serde(borrow)]
     metadata: Meta<'a>,
     #[serde(borrow, default)]
-    data: BTreeMap<Text<'a>, Text<'a>>,
+    data: ConfigMapData<'a>,
+}
+
+/// Without the scripts, which are long.
+#[derive(Debug, Default, Deserialize)]
+struct ConfigMapData<'a> {
+    #[serde(rename = "redis.conf", borrow, default)]
+    redis_conf: Text<'a>,
 }
 
 impl ConfigMap<'_> {
     /// A setting of redis.conf.
     pub(crate) fn setting(&self, name: &str) -> Option<&str> {
-        let lines = self.data.get("redis.conf")?.as_str().lines();
+        let lines = self.data.redis_conf.as_str().lines();
         lines
             .filter_map(|line| line.split_once(' '))
             .find(|(setting, _)| *setting == name)

@@ -71,16 +71,16 @@ pub fn read(end: &ExchangeEnd, uid: &str, places: &Places) -> Option<Answer> {
     let ExchangeEnd::Replies(replies) = end else { return None };
     let replies = Reply::read_all(replies.get(1)?).ok()?;
     let [info, clients, users, config, _default, _nonce] = replies.as_slice() else { return None };
-    let (info, clients) = (Info(info.text()?), clients.text()?);
+    let (info, clients) = (Info::read(info.text()?), clients.text()?);
     // The start script calls the file after the pod.
     let file = info.get("config_file")?.rsplit('/').next()?;
     if file.strip_suffix(".conf") != Some(uid) && file != UNNAMED {
         return None;
     }
-    let role = role(info)?;
+    let role = role(&info)?;
     let link = match role {
         Role::Primary => Link::Down { since_s: None },
-        Role::Replica(_) => link(info)?,
+        Role::Replica(_) => link(&info)?,
     };
     Some(Answer {
         run: users::run_id(info.get("run_id")?)?,
@@ -92,8 +92,8 @@ pub fn read(end: &ExchangeEnd, uid: &str, places: &Places) -> Option<Answer> {
         // that was never linked, where it is 1.
         offset: info.number("master_repl_offset")?,
         loading: info.get("loading")? != "0" || info.get("async_loading").is_some_and(|now| now != "0"),
-        data: data(info),
-        members: members(info, clients, places),
+        data: data(&info),
+        members: members(&info, clients, places),
         users: users.elements()?.iter().filter_map(|user| users::replica_of(user.text()?)).collect(),
         min_replicas: setting(config, "min-replicas-to-write")?.min(u32::from(u8::MAX)).try_into().ok()?,
         max_lag_s: setting(config, "min-replicas-max-lag")?,
@@ -146,12 +146,12 @@ fn entry<'a, 'b>(pairs: &'a Reply<'b>, name: &str) -> Option<&'a Reply<'b>> {
 }
 
 /// Keys, and libraries of functions, which are data as well.
-fn data(info: Info<'_>) -> u64 {
+fn data(info: &Info<'_>) -> u64 {
     let keys = info.numbered("db").filter_map(|db| db.get("keys")?.parse::<u64>().ok());
     keys.chain(info.number("number_of_libraries")).fold(0, u64::saturating_add)
 }
 
-fn role(info: Info<'_>) -> Option<Role> {
+fn role(info: &Info<'_>) -> Option<Role> {
     match info.get("role")? {
         "master" => Some(Role::Primary),
         "slave" => Some(Role::Replica(upstream(info.get("master_host")?, info.number("master_port")?))),
@@ -177,7 +177,7 @@ pub fn dead_address(epoch: Epoch) -> String {
     format!("127.{high}.{middle}.{low}")
 }
 
-fn link(info: Info<'_>) -> Option<Link> {
+fn link(info: &Info<'_>) -> Option<Link> {
     if info.get("master_link_status")? == "up" {
         // A clock that is set back makes it negative.
         return Some(Link::Up { io_age_s: seconds(info.number("master_last_io_seconds_ago")?) });
@@ -193,7 +193,7 @@ fn seconds(count: i64) -> u32 {
 /// The replicas that are online. `CLIENT LIST` says which user is at which address,
 /// `INFO` which announced name is how far; a pod has both. Where two lines speak of
 /// one pod, an earlier link of it lives on, and the worse one counts.
-fn members(info: Info<'_>, clients: &str, places: &Places) -> BTreeMap<RunId, bool> {
+fn members(info: &Info<'_>, clients: &str, places: &Places) -> BTreeMap<RunId, bool> {
     let mut small = BTreeMap::<Ordinal, bool>::new();
     for replica in info.numbered("slave") {
         let pod = replica.get("ip").and_then(|name| places.pod(name));

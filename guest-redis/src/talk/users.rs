@@ -1,7 +1,5 @@
 //! Who may log in, and as what.
 
-use std::fmt::Write as _;
-
 use crate::{chance::derive, protocol::record::RunId};
 
 /// The operator, as the servers know it: what the Secret `NAME-operator` holds.
@@ -61,12 +59,14 @@ pub fn run_id(text: &str) -> Option<RunId> {
 /// 40 hexadecimal digits.
 #[must_use]
 pub fn digits(text: &str) -> Option<[u8; 20]> {
-    if text.len() != RUN_ID_DIGITS || !text.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+    if text.len() != RUN_ID_DIGITS {
         return None;
     }
     let mut bytes = [0; 20];
     for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
-        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
+        for digit in pair {
+            *byte = (*byte << 4) | u8::try_from(char::from(*digit).to_digit(16)?).ok()?;
+        }
     }
     Some(bytes)
 }
@@ -74,11 +74,8 @@ pub fn digits(text: &str) -> Option<[u8; 20]> {
 /// In hexadecimal digits.
 #[must_use]
 pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 0xf]);
+    digits.filter_map(|digit| char::from_digit(u32::from(digit), 16)).collect()
 }
 
 impl Operator {

@@ -132,7 +132,7 @@ impl Settle {
 type Answers = Vec<(usize, [Vec<Frame>; 2])>;
 
 fn field<'a>(frame: &'a Frame, name: &str) -> Option<&'a str> {
-    Info(frame.text()?).get(name)
+    Info::read(frame.text()?).get(name)
 }
 
 /// Who has read further than whom of the same history.
@@ -171,7 +171,7 @@ fn is_ready(pair: &Pair, answers: &Answers, side: usize) -> bool {
         // Only then it is sent what is written.
         let address = pair.worlds[side].address(*server).to_string();
         let Some(text) = primary[side][0].text() else { return false };
-        let replica = Info(text).numbered("slave").find(|replica| {
+        let replica = Info::read(text).numbered("slave").find(|replica| {
             replica.get("ip").is_some_and(|ip| ip == address || ip.contains(&format!("-{address}.")))
         });
         field(info, "master_link_status") == Some("up")
