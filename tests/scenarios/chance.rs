@@ -20,6 +20,11 @@ impl Chance {
         number % bound.max(1)
     }
 
+    /// One of these.
+    pub(crate) fn one_of<T: Copy, const COUNT: usize>(&mut self, from: [T; COUNT]) -> T {
+        *from.get(self.below(COUNT as u64) as usize).expect("one to take")
+    }
+
     /// The next time up to this.
     pub(crate) fn up_to(&mut self, longest: Duration) -> Duration {
         Duration::from_micros(self.below(u64::try_from(longest.as_micros()).unwrap_or(u64::MAX)))

@@ -34,7 +34,7 @@ use std::{
     path::{Path, PathBuf},
     process::ExitCode,
     thread::available_parallelism,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, Result, ensure};
@@ -173,13 +173,21 @@ struct Part {
     seconds: f64,
 }
 
+/// How often it is said how far it is.
+const TELL: Duration = Duration::from_secs(60);
+
 /// Runs every so many of the seeds, one after the other.
 fn part(arguments: &Arguments, prepared: &Prepared, reference: &Outcome, job: u64) -> Result<Part> {
     let once = |seed| fork::run(seed, || run::run(prepared, seed, fault(seed, reference), false));
     let (mut part, begun) = (Part::default(), Instant::now());
+    let mut told = begun;
     for seed in (arguments.first + job..).step_by(arguments.jobs() as usize) {
         if !arguments.goes_on(seed, begun) {
             break;
+        }
+        if job == 0 && told.elapsed() > TELL {
+            told = Instant::now();
+            println!("{} seeds after {:.0} s", seed - arguments.first, begun.elapsed().as_secs_f64());
         }
         part.seeds += 1;
         let mut outcome = once(seed)?;

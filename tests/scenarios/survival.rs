@@ -18,8 +18,8 @@ use crate::{
     trace::Trace,
 };
 
-/// How many things happen.
-const INCIDENTS: u64 = 4;
+/// How many things happen in a life: two on average, which take a minute.
+const INCIDENTS: [usize; 4] = [1, 1, 2, 4];
 
 /// How long it is waited between two, at most.
 const PAUSE: Duration = Duration::from_secs(8);
@@ -58,8 +58,8 @@ pub(crate) async fn scenario(
 }
 
 fn spec(chance: &mut Chance) -> Value {
-    let replicas = [0, 1, 1, 2, 2, 2, 3, 3].get(chance.below(8) as usize).copied();
-    let mode = ["AOF", "AOF", "RDB", "Both", "None"].get(chance.below(5) as usize).copied();
+    let replicas = chance.one_of([0, 1, 1, 2, 2, 2, 3, 3]);
+    let mode = chance.one_of(["AOF", "AOF", "RDB", "Both", "None"]);
     let mut spec = json!({ "replicas": replicas, "persistence": { "mode": mode } });
     if let Some(spec) = spec.as_object_mut() {
         if chance.below(3) > 0 {
@@ -76,7 +76,7 @@ fn spec(chance: &mut Chance) -> Value {
 async fn live(redis: &mut Redis<'_>, chance: &mut Chance) -> Result<()> {
     redis.apply().await?;
     redis.is_whole_within(START).await.context("after it was made")?;
-    for _ in 0..INCIDENTS {
+    for _ in 0..chance.one_of(INCIDENTS) {
         sleep(chance.up_to(PAUSE)).await;
         let (incident, meanwhile) = (Incident::by(chance), Meanwhile::by(chance));
         if incident.may_lose() {
