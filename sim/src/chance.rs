@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// A sequence of numbers: splitmix64.
+/// A sequence of numbers: splitmix64, <https://prng.di.unimi.it/splitmix64.c>.
 #[derive(Debug)]
 pub(crate) struct Chance(u64);
 
@@ -17,6 +17,11 @@ impl Chance {
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         mixed ^ (mixed >> 31)
+    }
+
+    /// The next number of at least 0 and less than 1.
+    pub(crate) fn share(&mut self) -> f64 {
+        (self.next() % 1_000) as f64 / 1_000.0
     }
 
     /// The next time of at least one and less than the other.

@@ -49,7 +49,6 @@ pub fn pack(component: &[u8]) -> std::io::Result<Vec<u8>> {
 }
 
 /// A component as it came in a ConfigMap.
-#[derive(Clone)]
 pub struct Package {
     /// The component.
     pub bytes: Vec<u8>,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use super::{
-    Due, all, change,
+    Due, all, change, controller,
     deployments::part_of,
     due::after,
     is_deleted,
@@ -113,11 +113,6 @@ fn scale(state: &State, pods: &[Pod]) -> i64 {
         scales.extend(replicas);
     }
     scales.values().sum()
-}
-
-fn controller(object: &Value) -> Option<&Value> {
-    let owners = object.pointer("/metadata/ownerReferences").and_then(Value::as_array);
-    owners.into_iter().flatten().find(|owner| owner.get("controller") == Some(&Value::Bool(true)))
 }
 
 /// Who controls, if it is one of the kinds that have replicas.

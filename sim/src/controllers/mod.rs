@@ -218,13 +218,15 @@ fn is_deleted(stored: &Stored) -> bool {
     stored.value.pointer("/metadata/deletionTimestamp").is_some()
 }
 
-/// Whether the object's owner that controls it is this one.
-fn is_controlled_by(object: &Value, uid: &str) -> bool {
+/// The object's owner that controls it.
+fn controller(object: &Value) -> Option<&Value> {
     let owners = object.pointer("/metadata/ownerReferences").and_then(Value::as_array);
-    owners.into_iter().flatten().any(|owner| {
-        owner.get("controller") == Some(&Value::Bool(true))
-            && owner.get("uid").and_then(Value::as_str) == Some(uid)
-    })
+    owners.into_iter().flatten().find(|owner| owner.get("controller") == Some(&Value::Bool(true)))
+}
+
+/// Whether that is this one.
+fn is_controlled_by(object: &Value, uid: &str) -> bool {
+    controller(object).is_some_and(|owner| text(owner, "uid") == uid)
 }
 
 /// Takes a finalizer off.

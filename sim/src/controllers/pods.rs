@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{change, is_controlled_by, is_deleted};
+use super::{change, controller, is_controlled_by, is_deleted};
 use crate::api::{LabelSelector, Place, State, Stored};
 
 /// What somebody says that a pod costs who deletes it.
@@ -56,7 +56,7 @@ impl Owner<'_> {
             .filter(|(_, object)| counts(object))
             .filter(|(_, object)| {
                 is_controlled_by(&object.value, self.uid())
-                    || !is_controlled(&object.value) && selector.matches(&object.value)
+                    || controller(&object.value).is_none() && selector.matches(&object.value)
             })
             .map(|(place, object)| (place.clone(), Arc::clone(object)))
             .collect();
@@ -112,12 +112,6 @@ fn disown(object: &mut Value, uid: &str) {
     if let Some(owners) = object.pointer_mut("/metadata/ownerReferences").and_then(Value::as_array_mut) {
         owners.retain(|owner| owner.get("uid").and_then(Value::as_str) != Some(uid));
     }
-}
-
-/// Whether anybody controls it.
-pub(super) fn is_controlled(object: &Value) -> bool {
-    let owners = object.pointer("/metadata/ownerReferences").and_then(Value::as_array);
-    owners.into_iter().flatten().any(|owner| owner.get("controller") == Some(&Value::Bool(true)))
 }
 
 /// The condition of this type.

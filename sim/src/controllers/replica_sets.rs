@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 
 use super::{
-    Due, all, change, delete, is_deleted,
+    Due, all, change, controller, delete, is_deleted,
     pods::{self, Owner, Pod},
     try_create,
 };
@@ -74,12 +74,7 @@ fn failed(state: &State, message: &str) -> Value {
 
 /// The pods of all sets of the same owner.
 fn related(state: &State, owner: &Owner<'_>) -> Vec<Pod> {
-    let above = |set: &Stored| {
-        let owners = set.value.pointer("/metadata/ownerReferences").and_then(Value::as_array);
-        let mut owners = owners.into_iter().flatten();
-        let controller = owners.find(|owner| owner.get("controller") == Some(&Value::Bool(true)));
-        controller.and_then(|owner| owner.get("uid")).cloned()
-    };
+    let above = |set: &Stored| controller(&set.value).and_then(|owner| owner.get("uid")).cloned();
     let mine = above(owner.object);
     let sets = state.store.list("apps", "replicasets", Some(&owner.place.namespace));
     let of_family = |set: &Stored| mine.is_some() && above(set) == mine;

@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use super::{
-    Due, all, change, delete_propagating,
+    Due, all, change, controller, delete_propagating,
     due::after,
     has_finalizer, is_deleted,
     pods::{self, Owner, Pod},
@@ -69,10 +69,7 @@ fn free_orphans(state: &mut State) {
         if !has_finalizer(&pod, TRACKING) {
             continue;
         }
-        let owners = pod.value.pointer("/metadata/ownerReferences").and_then(Value::as_array);
-        let mut owners = owners.into_iter().flatten();
-        let owner = owners.find(|owner| owner.get("controller") == Some(&Value::Bool(true)));
-        let counted = owner.is_some_and(|owner| {
+        let counted = controller(&pod.value).is_some_and(|owner| {
             let mut jobs = state.store.list("batch", "jobs", Some(&place.namespace));
             let job =
                 jobs.find(|(_, job)| owner.get("uid").is_some_and(|uid| uid == job.text("/metadata/uid")));

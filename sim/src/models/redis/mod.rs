@@ -32,6 +32,7 @@ use resp::{Read, Reply, Words};
 use settings::Settings;
 use users::Users;
 
+use crate::chance::Chance;
 use crate::world::{Act, Application, Connection, Event, Exec, Volume};
 
 /// How often a server looks after its replicas and its primary.
@@ -44,7 +45,7 @@ const ROUND: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub struct Redis {
     now: Duration,
-    chance: u64,
+    chance: Chance,
     settings: Settings,
     config_file: String,
     users: Users,
@@ -142,7 +143,7 @@ impl Redis {
         }
         let mut redis = Self {
             now,
-            chance: seed,
+            chance: Chance::new(seed),
             config_file: config_file.to_owned(),
             users,
             clients: BTreeMap::new(),
@@ -181,7 +182,7 @@ impl Redis {
         redis.run_id = redis.some_id();
         redis.history.id = redis.some_id();
         redis.load();
-        redis.cron_at = now + CRON.mul_f64((redis.some_number() % 1_000) as f64 / 1_000.0);
+        redis.cron_at = now + CRON.mul_f64(redis.chance.share());
         redis
     }
 
@@ -287,18 +288,9 @@ impl Redis {
         });
     }
 
-    fn some_number(&mut self) -> u64 {
-        // splitmix64, <https://prng.di.unimi.it/splitmix64.c>
-        self.chance = self.chance.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.chance;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
     /// 40 hexadecimal digits.
     fn some_id(&mut self) -> String {
-        let [first, second, third] = [self.some_number(), self.some_number(), self.some_number()];
+        let [first, second, third] = [self.chance.next(), self.chance.next(), self.chance.next()];
         format!("{first:016x}{second:016x}{:08x}", third >> 32)
     }
 
@@ -393,7 +385,7 @@ impl Redis {
     fn miss_rounds(&mut self, now: Duration) {
         if now.saturating_sub(self.cron_at) > ROUND {
             let left = self.cron_at.saturating_sub(self.now);
-            self.cron_at = now + left.mul_f64((self.some_number() % 1_000) as f64 / 1_000.0);
+            self.cron_at = now + left.mul_f64(self.chance.share());
         }
     }
 

@@ -69,7 +69,7 @@ impl Redis {
     /// Begins a log with what is known, which takes a while: as long there is the one that
     /// was there before, if there was one, and nothing is added to it.
     pub(super) fn rewrite_log(&mut self) {
-        let share = (self.some_number() % 1_000) as f64 / 1_000.0;
+        let share = self.chance.share();
         self.log_at = Some(self.now + REWRITE.mul_f64(share));
     }
 

@@ -84,7 +84,7 @@ impl Redis {
         self.selects = true;
         let (id, offset) = (self.history.id.clone(), self.history.offset);
         let copy = Snapshot { data: self.data.clone(), at: Some((id.clone(), offset)) }.to_bytes();
-        let until = self.now + COPY.mul_f64((self.some_number() % 1_000) as f64 / 1_000.0);
+        let until = self.now + COPY.mul_f64(self.chance.share());
         if let Some(client) = self.clients.get_mut(&at) {
             client.answer(Reply::simple(&format!("FULLRESYNC {id} {offset}")));
             let stage = Stage::Copying { until, copy, later: Vec::new() };
