@@ -7,14 +7,9 @@ use super::counts::Ended;
 /// The first wait, and the longest.
 const WAIT: [SignedDuration; 2] = [SignedDuration::from_secs(10), SignedDuration::from_secs(600)];
 
-/// The same after the API server has refused a pod.
-const WAIT_REFUSED: [SignedDuration; 2] = [SignedDuration::from_secs(1), SignedDuration::from_secs(60)];
-
 /// The failures since the last success.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct BackOff {
-    /// How often in a row a pod was refused.
-    refusals: u32,
     failures: u32,
     last: Option<Timestamp>,
 }
@@ -36,20 +31,11 @@ impl BackOff {
 
     /// Until when no pod is made.
     pub(super) fn until(self) -> Option<Timestamp> {
-        self.last?.checked_add(doubled(WAIT, self.failures)?).ok()
+        let [first, longest] = WAIT;
+        let doublings = self.failures.checked_sub(1)?.min(10);
+        let wait = first.checked_mul(1 << doublings).unwrap_or(longest).min(longest);
+        self.last?.checked_add(wait).ok()
     }
-
-    /// How long it is waited after a pod was refused, if one was.
-    pub(super) fn refused(&mut self, is: bool) -> Option<SignedDuration> {
-        self.refusals = if is { self.refusals.saturating_add(1) } else { 0 };
-        doubled(WAIT_REFUSED, self.refusals)
-    }
-}
-
-/// The wait after so many times, if there were any.
-fn doubled([first, longest]: [SignedDuration; 2], times: u32) -> Option<SignedDuration> {
-    let doublings = times.checked_sub(1)?.min(10);
-    Some(first.checked_mul(1 << doublings).unwrap_or(longest).min(longest))
 }
 
 #[cfg(test)]
@@ -81,14 +67,5 @@ mod tests {
         assert_eq!(three.after(&ended(&[300], &[290, 305])).until(), Some(at(315)));
         let many = none.after(&ended(&[], &(0..50).collect::<Vec<_>>()));
         assert_eq!(many.until(), Some(at(49 + 600)));
-    }
-
-    #[test]
-    fn a_pod_that_is_refused_is_tried_again_later_each_time() {
-        let mut back_off = BackOff::default();
-        let waits: Vec<_> =
-            (0..8).filter_map(|_| back_off.refused(true)).map(|wait| wait.as_secs()).collect();
-        assert_eq!(waits, [1, 2, 4, 8, 16, 32, 60, 60]);
-        assert_eq!((back_off.refused(false), back_off), (None, BackOff::default()));
     }
 }

@@ -14,11 +14,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use super::{
-    Due, all, change, controller, delete_propagating,
+    Due, all, change, controller, create, delete_propagating,
     due::after,
     has_finalizer, is_deleted,
     pods::{self, Owner, Pod},
-    release, try_create,
+    release,
 };
 use crate::api::{Place, State, Stored};
 use back_off::BackOff;
@@ -125,7 +125,7 @@ impl<'a> Sync<'a> {
         if self.status.start.is_none() && !self.is_suspended() {
             self.status.start = Some(state.now());
         }
-        let mut next_back_off = back_off.after(&self.ended);
+        let next_back_off = back_off.after(&self.ended);
         let mut verdict = self.verdict(state, due);
         let mut active = i64::try_from(self.active.len()).unwrap_or(i64::MAX);
         if verdict.is_some() {
@@ -134,7 +134,7 @@ impl<'a> Sync<'a> {
         } else {
             let managed = !is_deleted(self.job);
             if managed {
-                active = self.manage(state, active, &mut next_back_off, due);
+                active = self.manage(state, active, &next_back_off, due);
             }
             let enough = match self.number("completions") {
                 Some(wanted) => self.ended.succeeded >= wanted,
@@ -193,7 +193,7 @@ impl<'a> Sync<'a> {
     }
 
     /// Makes and deletes pods, and gives how many are active then.
-    fn manage(&mut self, state: &mut State, active: i64, back_off: &mut BackOff, due: &mut Due) -> i64 {
+    fn manage(&mut self, state: &mut State, active: i64, back_off: &BackOff, due: &mut Due) -> i64 {
         if self.is_suspended() {
             return active - self.remove(state, active);
         }
@@ -215,21 +215,18 @@ impl<'a> Sync<'a> {
             due.at(until);
             return active;
         }
-        let made = (0..missing).take_while(|_| self.make(state)).count();
-        let made = i64::try_from(made).unwrap_or(i64::MAX);
-        if let Some(wait) = back_off.refused(made < missing) {
-            due.at((state.clock)() + wait);
+        for _ in 0..missing {
+            self.make(state);
         }
-        active + made
+        active + missing
     }
 
-    /// Makes a pod, and says whether it could.
-    fn make(&self, state: &mut State) -> bool {
+    fn make(&self, state: &mut State) {
         let owner = Owner { api_version: "batch/v1", kind: "Job", place: self.place, object: self.job };
         let template = self.job.value.pointer("/spec/template").unwrap_or(&Value::Null);
         let mut pod = owner.pod(template);
         hold(&mut pod);
-        try_create(state, "", "pods", &self.place.namespace, pod).is_ok()
+        create(state, "", "pods", &self.place.namespace, pod);
     }
 
     /// Deletes so many pods, which do not count, and says how many there were.
