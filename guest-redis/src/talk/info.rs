@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 /// The fields of an INFO, in their order: its text is long, and gone through once.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Info<'a>(Vec<(&'a str, &'a str)>);
 
 impl<'a> Info<'a> {
@@ -13,7 +13,7 @@ impl<'a> Info<'a> {
         // Names are short: looking at each byte is faster than a search that is for long texts.
         let field = |line: &'a str| {
             let (name, value) = line.split_at_checked(line.bytes().position(|byte| byte == b':')?)?;
-            Some((name, value.strip_prefix(':')?.trim_ascii()))
+            Some((name, value.strip_prefix(':')?.trim()))
         };
         Self(text.lines().filter_map(field).collect())
     }
@@ -68,6 +68,14 @@ mod tests {
         assert_eq!(info.get("rol"), None);
         assert_eq!(info.get("connected"), None);
         assert_eq!(info.number::<u64>("role"), None);
+    }
+
+    #[test]
+    fn lines_that_are_no_fields_are_left_out_and_the_first_of_a_name_counts() {
+        let info = Info::read("# Server\r\n\r\nhost: ::1 \r\nempty:\r\nnothing\r\nhost:second\nlast:7");
+        let values = ["host", "empty", "nothing", "# Server", "last"].map(|name| info.get(name));
+        assert_eq!(values, [Some("::1"), Some(""), None, None, Some("7")]);
+        assert!(Info::read("").get("").is_none());
     }
 
     #[test]

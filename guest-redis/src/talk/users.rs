@@ -74,8 +74,10 @@ pub fn digits(text: &str) -> Option<[u8; 20]> {
 /// In hexadecimal digits.
 #[must_use]
 pub fn hex(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len() * 2);
     let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 0xf]);
-    digits.filter_map(|digit| char::from_digit(u32::from(digit), 16)).collect()
+    text.extend(digits.filter_map(|digit| char::from_digit(u32::from(digit), 16)));
+    text
 }
 
 impl Operator {
@@ -109,6 +111,16 @@ mod tests {
         assert_eq!(replica_of(&user), Some(run));
         for other in ["default", "r-", "r-abc", &format!("r-{}", "x".repeat(40)), &"ab".repeat(20)] {
             assert_eq!(replica_of(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn forty_hexadecimal_digits_are_an_id_and_nothing_else() {
+        let text = "0123456789abcdef0123456789abcdef01234567";
+        assert_eq!(digits(text).map(|bytes| hex(&bytes)).as_deref(), Some(text));
+        assert_eq!(digits(&text.to_uppercase()), digits(text));
+        for other in [&text[1..], &format!("{text}8"), &text.replace("0a", "+a"), &text.replace("89", "é")] {
+            assert_eq!(digits(other), None, "{other}");
         }
     }
 
