@@ -74,8 +74,8 @@ impl State {
         };
         self.demand(&asked.user, &resource, &deed)?;
         let applies = *method == Method::PATCH && content_type.contains("apply-patch");
-        if applies && self.store.get(&place(&resource, target, deed.name)).is_none() {
-            // An apply that creates is a creation, too.
+        if applies && self.store.get(&place(&resource, target, deed.name)).is_none() && !names_uid(body) {
+            // An apply that creates is a creation, too; one that names a uid never creates.
             self.demand(&asked.user, &resource, &Deed { verb: "create", ..deed })?;
         }
         match target.subresource.as_deref() {
@@ -260,6 +260,11 @@ fn set_at(object: &mut Value, pointer: &str, value: Value) {
         place = object.entry(segment).or_insert(Value::Null);
     }
     *place = value;
+}
+
+/// Whether an object names the uid of the one that it is for.
+fn names_uid(body: &[u8]) -> bool {
+    read(body).is_ok_and(|object| object.pointer("/metadata/uid").is_some())
 }
 
 fn place(resource: &Resource, target: &Target, name: &str) -> Place {

@@ -32,6 +32,9 @@ case!(only_what_a_role_allows_is_done, script => {
     let applied = json!({ "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "c" } });
     let secrets = script.at("v1/secrets");
     script.apply(&format!("{secrets}/c"), "me", applied).await;
+    // One that names a uid never creates: what is gone is a conflict, and no matter of rights.
+    let gone = json!({ "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "c", "uid": "0-0-0" } });
+    script.apply(&format!("{secrets}/c"), "me", gone).await;
     let namespace = script.namespace.clone();
     let review = |verb: &str, resource: &str| {
         json!({ "apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview", "spec": {
