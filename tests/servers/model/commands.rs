@@ -157,7 +157,7 @@ const FORBIDDEN: [&str; 18] = [
     "ACL SETUSER shop +@all",
     "CONFIG SET min-replicas-to-write 0",
     "CONFIG REWRITE",
-    "CLIENT PAUSE 1",
+    "CLIENT PAUSE 1 WRITE",
     "CLIENT UNPAUSE",
     "CLIENT KILL TYPE normal",
     "GET a",

@@ -94,6 +94,8 @@ pub(crate) struct Plain {
     pub(crate) text: String,
     /// Numbers that are about the same.
     seconds: Vec<i64>,
+    /// Whether a replica's offset is one of its own, where that can be told.
+    resumes: Vec<Option<bool>>,
 }
 
 impl Plain {
@@ -109,6 +111,11 @@ impl Plain {
         super::names::anonymous(&self.text) == super::names::anonymous(&other.text)
             && self.seconds.len() == other.seconds.len()
             && self.seconds.iter().zip(&other.seconds).all(apart)
+            && self
+                .resumes
+                .iter()
+                .zip(&other.resumes)
+                .all(|(one, other)| one == other || one.is_none() || other.is_none())
     }
 
     /// The lines that one has and the other has not.
@@ -118,7 +125,10 @@ impl Plain {
             let lines = one.lines().filter(|line| !other.lines().any(|other| other == *line));
             lines.map(|line| format!("  {who}: {line}\n")).collect::<String>()
         };
-        let seconds = format!("  seconds: {:?}, in the model {:?}", self.seconds, other.seconds);
+        let seconds = format!(
+            "  seconds: {:?}, in the model {:?}; offsets of their own: {:?}, in the model {:?}",
+            self.seconds, other.seconds, self.resumes, other.resumes
+        );
         lines(self, other, "really      ") + &lines(other, self, "in the model") + &seconds
     }
 
@@ -164,9 +174,9 @@ impl Plain {
                 lines.push(format!("{name}:{}", if seconds == -1 { "-1" } else { "..." }));
                 self.seconds.push(seconds);
             } else if name == "slave_repl_offset" {
-                // One that has read nothing says 1, which with a log 8.0 may have counted, too.
-                let same = value != "1" && Some(value) == field("master_repl_offset");
-                lines.push(format!("{name}:{}", if same { "the same" } else { "another" }));
+                // One that has read nothing says 1, which from 7.2 on may be what it has counted, too.
+                let same = Some(value) == field("master_repl_offset");
+                self.resumes.push((value != "1" || !same).then_some(same));
             } else if name.starts_with("slave") && value.starts_with("ip=") {
                 let of = |name: &&str| ["ip", "port", "state"].contains(name);
                 replicas.push(pairs(value, ',').filter(|(name, _)| of(name)).map(joined).collect());
