@@ -16,7 +16,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 pub(crate) const TESTS: &str = "operlet-tests";
 
 /// How many seeds of the simulation run, twice each: the same must happen.
-const SEEDS: &str = "150";
+const SEEDS: &str = "210";
 
 /// For how many minutes seeds run that nobody has seen yet: others each day.
 const MINUTES: &str = "5";

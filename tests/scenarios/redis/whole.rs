@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, sync::atomic::Ordering, time::Duration};
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use kube::api::{ListParams, Patch, PatchParams};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
@@ -28,6 +28,7 @@ impl Redis<'_> {
         outcome.note(self.cluster.invariants.broken());
         ended?;
         self.is_quiet().await?;
+        self.is_whole().await?.map_err(|problem| anyhow!("it was whole, and does not stay so: {problem}"))?;
         self.keeps().await?;
         outcome.writes = self.writes();
         outcome.losses = self.losses;
@@ -133,6 +134,10 @@ impl Redis<'_> {
     async fn is_whole(&self) -> Result<Result<(), String>> {
         if let Err(problem) = self.are_whole() {
             return Ok(Err(problem));
+        }
+        let pods = cluster::api(&self.client, &reference("Pod", "")).list(&ListParams::default()).await?;
+        if let Some(pod) = pods.items.iter().find(|pod| pod.metadata.deletion_timestamp.is_some()) {
+            return Ok(Err(format!("{:?} is about to go", pod.metadata.name)));
         }
         let found = cluster::api(&self.client, &self.resource).get(REDIS).await?;
         let status = found.data.get("status").cloned().unwrap_or_default();
