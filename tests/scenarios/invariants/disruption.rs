@@ -77,7 +77,8 @@ impl State {
             self.breaks(format!("I9: {pod} was deleted while {away:?}, deleted before, is not back"));
         }
         let goes_anyway = ordinal(pod) > self.disruption.replicas;
-        if self.disruption.replicas > 1 && !goes_anyway && !others().any(follows) {
+        // More are wanted before the operator has heard of it.
+        if self.disruption.replicas > 1 && servers.len() > 2 && !goes_anyway && !others().any(follows) {
             self.breaks(format!("I9: {pod} was deleted, the only one that followed"));
         }
         let run_id = server.redis().run_id().to_owned();

@@ -191,6 +191,8 @@ impl State {
             // A person's annotation says nothing of the rest.
             let Some(spec) = body.get("spec") else { return };
             self.disruption.is_asked_to_pause = spec.get("paused") == Some(&Value::Bool(true));
+            // What is said may be of a pause before, and what came between has yet to be heard of.
+            self.disruption.says_paused = false;
             self.disruption.replicas = spec.get("replicas").and_then(Value::as_u64).unwrap_or_default();
         }
     }

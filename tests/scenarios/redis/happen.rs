@@ -53,7 +53,10 @@ impl Redis<'_> {
             Incident::Delete(whom) => {
                 let pod = self.pod(whom).await?;
                 let deleted = cluster::api(&self.client, &reference("Pod", &pod));
-                deleted.delete(&pod, &DeleteParams::default()).await?;
+                match deleted.delete(&pod, &DeleteParams::default()).await {
+                    Err(kube::Error::Api(status)) if status.is_not_found() => {}
+                    done => drop(done?),
+                }
             }
             Incident::Freeze(whom, _) => return self.freeze(whom).await,
             Incident::PowerCut(whom, _) => {

@@ -106,6 +106,8 @@ pub struct Order {
     pub to: Option<String>,
     /// The replication id that it had.
     pub id: String,
+    /// The id of the history that this one went on from.
+    pub before: Option<String>,
     /// How many keys it had.
     pub keys: usize,
 }
@@ -284,6 +286,7 @@ impl Redis {
             from: self.master.as_ref().map(|(host, _)| host.clone()),
             to: to.map(str::to_owned),
             id: self.history.id.clone(),
+            before: self.history.before.as_ref().map(|(id, _)| id.clone()),
             keys: self.data.len(),
         });
     }
