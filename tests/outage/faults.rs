@@ -33,7 +33,13 @@ fn server(lab: &Lab, pod: &Seat) -> Result<PodProcess> {
 
 /// Ends the server of a pod at once; its container is started again.
 pub(crate) fn kill(lab: &Lab, pod: &Seat) -> Result<()> {
-    server(lab, pod)?.signal(Signal::KILL)
+    aim(lab, pod)?()
+}
+
+/// As [`kill`], with the process found beforehand, for when the moment matters.
+pub(crate) fn aim(lab: &Lab, pod: &Seat) -> Result<impl FnOnce() -> Result<()>> {
+    let process = server(lab, pod)?;
+    Ok(move || process.signal(Signal::KILL))
 }
 
 /// Stops the server of a pod where it stands.

@@ -45,9 +45,10 @@ fn a_primary_that_is_killed_while_it_hands_over_is_replaced() {
 fn a_target_that_is_killed_before_it_takes_over_costs_nothing() {
     check("switchover-to-killed", &Setup::default(), |trial| {
         let replicas = trial.replicas();
+        // It takes over in a fifth of a second.
+        let kill = sure(faults::aim(&trial.cluster.lab, &replicas[0]));
         hand_over(trial, &replicas[0]);
-        trial.shortly();
-        sure(faults::kill(&trial.cluster.lab, &replicas[0]));
+        sure(kill());
     });
 }
 
