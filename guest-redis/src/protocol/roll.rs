@@ -29,6 +29,7 @@ pub(super) fn next(case: &Case<'_>) -> (Option<Deletion>, Option<Report>) {
         return (None, Some(Report::UpdateBlocked { pod, awaited: Vec::new() }));
     }
     match alone {
+        true if case.pod_of(&primary.who).is_some_and(|pod| pod.terminating) => (None, None),
         true => (delete(case, pod), None),
         false => (None, super::switchover::failed(case).or_else(|| Some(blocked(case, pod)))),
     }

@@ -457,6 +457,17 @@ fn a_target_that_was_promoted_unseen_is_chosen_again_however_often() {
 }
 
 #[test]
+fn a_lone_primary_that_goes_already_is_not_deleted_again() {
+    let outdated = || with(Case::at_rest(1, 0), |it| it.facts.pods.get_mut(&0).unwrap().updated = false);
+    let deletes = |case: Case| match case.step() {
+        Step::Settle(settlement) => settlement.delete.is_some(),
+        step => panic!("{step:?}"),
+    };
+    assert!(deletes(outdated()), "it is deleted");
+    assert!(!deletes(with(outdated(), |it| it.facts.pods.get_mut(&0).unwrap().terminating = true)), "once");
+}
+
+#[test]
 fn a_full_restart_goes_by_the_claim_of_the_primary() {
     let all = |data: u64| {
         with(Case::fencing(3, 1, 0), |it| {
